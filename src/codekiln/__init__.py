@@ -1,0 +1,26 @@
+"""Ask for code, get code that has been checked.
+
+>>> import codekiln
+>>> codekiln.__version__.count(".")
+2
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from codekiln.generation import generate as generate
+
+__version__ = _version("codekiln")
+__all__ = ["__version__", "generate"]
+
+
+def __getattr__(name: str) -> Any:
+    # The door is opened on first use, so that `import codekiln` stays instant.
+    if name == "generate":
+        from codekiln.generation import generate
+
+        return generate
+    raise AttributeError(f"module 'codekiln' has no attribute {name!r}")
