@@ -1,0 +1,106 @@
+"""The registry is sound as data, and look-ups are forgiving with a helpful refusal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import resources
+
+import pytest
+
+from codekiln.core.errors import CodekilnError, UsageError
+from codekiln.languages import (
+    Language,
+    Validity,
+    all_languages,
+    get_language,
+    language_of_fence,
+    language_of_path,
+    parse,
+)
+from codekiln.languages.registry import read_registry
+
+ENTRY = """[[language]]
+name = "toy"
+display_name = "Toy"
+aliases = []
+extensions = [".toy"]
+fences = ["toy"]
+grammar = "python"
+line_comment = "#"
+kind = "programming"
+validity = "parse"
+"""
+
+
+def test_python_is_the_only_language_that_claims_to_be_run() -> None:
+    assert [lang.name for lang in all_languages() if lang.validity is Validity.RUN] == ["python"]
+    assert len(all_languages()) >= 26
+
+
+@pytest.mark.parametrize("language", all_languages(), ids=lambda language: language.name)
+def test_every_grammar_loads_and_every_key_leads_back(language: Language) -> None:
+    assert parse(language, "").source == b""
+    for name in (language.name, language.display_name, *language.aliases):
+        assert get_language(name.upper()) is language
+    for extension in language.extensions:
+        assert language_of_path(f"a/b.c/file{extension}") is language
+    for filename in language.filenames:
+        assert language_of_path(f"a/{filename}") is language
+    for fence in language.fences:
+        assert language_of_fence(fence) is language
+
+
+def test_an_unknown_language_is_refused_with_the_nearest_names() -> None:
+    with pytest.raises(UsageError, match=r"'pyton' is not known.*python"):
+        get_language("pyton")
+    with pytest.raises(UsageError, match=r"Known are: python, javascript"):
+        get_language("%%%%")
+
+
+def test_a_path_without_a_known_suffix_has_no_language() -> None:
+    assert language_of_path("notes.txt") is None
+    assert language_of_path("Makefile") is None
+    assert language_of_fence("") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (('name = "toy"\n', ""), "lacks 'name'"),
+        (('kind = "programming"', 'kind = "poem"'), "'kind' is 'poem'"),
+        (('validity = "parse"', 'validity = "proved"'), "'validity' is 'proved'"),
+        (('fences = ["toy"]', "fences = []"), "at least one tag"),
+        (('fences = ["toy"]', 'fences = "toy"'), "list of texts"),
+        (('[".toy"]', '["toy"]'), "must look like"),
+        (('name = "toy"', 'name = "Toy"'), "lower case"),
+        (("aliases = []\n", 'aliases = []\ncolour = "red"\n'), "unknown field 'colour'"),
+        (("aliases = []\n", 'aliases = []\nblock_comment = ["/*"]\n'), "opening and a closing"),
+        (("[[language]]", "[[languages]]"), "besides"),
+        (('name = "toy"', "name = "), "not valid TOML"),
+    ],
+)
+def test_a_broken_registry_is_refused_naming_the_fault(
+    change: tuple[str, str], complaint: str
+) -> None:
+    assert read_registry(ENTRY)[0].name == "toy"
+    with pytest.raises(CodekilnError, match=complaint):
+        read_registry(ENTRY.replace(*change))
+
+
+def test_two_languages_cannot_claim_one_extension() -> None:
+    second = ENTRY.replace('"toy"', '"toy2"').replace('"Toy"', '"Toy2"')
+    with pytest.raises(CodekilnError, match=r"extension '.toy' to both toy and toy2"):
+        read_registry(ENTRY + second)
+
+
+def test_the_registry_ships_inside_the_package() -> None:
+    assert (resources.files("codekiln.languages") / "languages.toml").is_file()
+
+
+def test_importing_the_package_does_not_load_a_parser() -> None:
+    script = "import sys, codekiln.languages; print([m for m in sys.modules if 'tree_sitter' in m])"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
