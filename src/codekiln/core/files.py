@@ -27,8 +27,8 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         # mkstemp makes files private; a file the user asked for follows the umask instead.
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -1,0 +1,166 @@
+"""Dense causal attention over the KV cache: the `Attend` of prefill and that of decode.
+
+Grouped queries are packed per KV head, so that keys and values are read once per group whatever
+the ratio of heads. Parts of a context (past and chunk, shared prompt and slot) are attended
+separately and merged by their log-sum-exp, which is exact (FlashDecoding, arXiv 2311.01282).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from codekiln.engine.kv_cache import PromptCache, SlotCache
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """A partial attention result: `out` [b, heads, q, head_dim], `lse` float32 [b, heads, q]."""
+
+    out: Tensor
+    lse: Tensor
+
+
+def attend_block(
+    q: Tensor,  # [b, heads, q, head_dim]
+    k: Tensor,  # [b, heads or kv_heads, kv, head_dim]
+    v: Tensor,
+    causal: bool = False,
+    mask: Tensor | None = None,  # additive, broadcastable to [b, heads, q, kv]
+) -> Attended:
+    """Softmax attention of one block with its log-sum-exp; `causal` wants q and kv equal."""
+    if q.device.type == "cpu":
+        # The public function drops the log-sum-exp, without which parts cannot be merged.
+        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            q, k, v, 0.0, causal, attn_mask=mask
+        )
+        return Attended(out, lse)
+    return attend_block_plain(q, k, v, causal, mask)
+
+
+def attend_block_plain(
+    q: Tensor, k: Tensor, v: Tensor, causal: bool = False, mask: Tensor | None = None
+) -> Attended:
+    """`attend_block` written out; the reference, and the path of devices without a fused one."""
+    ratio = q.shape[1] // k.shape[1]
+    k, v = (part.float().repeat_interleave(ratio, dim=1) for part in (k, v))
+    scores = (q.float() @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
+    if causal:
+        hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+        scores = scores.masked_fill(hidden, float("-inf"))
+    if mask is not None:
+        scores = scores + mask
+    lse = scores.logsumexp(-1)
+    return Attended(((scores - lse.unsqueeze(-1)).exp() @ v).to(q.dtype), lse)
+
+
+def merge(first: Attended, second: Attended) -> Tensor:
+    """The attention over two disjoint sets of keys from the results over each."""
+    share = torch.sigmoid(first.lse - second.lse).unsqueeze(-1)
+    out = first.out.float() * share + second.out.float() * (1.0 - share)
+    return out.to(first.out.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Tokens [start, end) of a prompt that is being prefilled."""
+
+    prompt: PromptCache
+    start: int
+    end: int
+
+
+class PrefillAttend:
+    """Attention of a packed run of prompt chunks; each sees its own prompt only."""
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self._chunks = chunks
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `codekiln.engine.decoder.Attend`."""
+        out = torch.empty_like(q)
+        row = 0
+        for chunk in self._chunks:
+            size = chunk.end - chunk.start
+            rows = slice(row, row + size)
+            row += size
+            keys, values = chunk.prompt.data[layer]  # [kv_heads, prompt, head_dim]
+            keys[:, chunk.start : chunk.end] = k[rows].transpose(0, 1)
+            values[:, chunk.start : chunk.end] = v[rows].transpose(0, 1)
+            out[rows] = _attend_chunk(q[rows], keys, values, chunk)
+        return out
+
+
+def _attend_chunk(q: Tensor, keys: Tensor, values: Tensor, chunk: Chunk) -> Tensor:
+    size, heads, head_dim = q.shape
+    own = slice(chunk.start, chunk.end)
+    queries = q.transpose(0, 1).unsqueeze(0)  # [1, heads, chunk, head_dim]
+    local = attend_block(queries, keys[None, :, own], values[None, :, own], causal=True)
+    if chunk.start == 0:
+        return local.out[0].transpose(0, 1)
+    kv_heads = keys.shape[0]
+    packed = q.transpose(0, 1).reshape(1, kv_heads, heads // kv_heads * size, head_dim)
+    past = attend_block(packed, keys[None, :, : chunk.start], values[None, :, : chunk.start])
+    shape = (1, heads, size)
+    past = Attended(past.out.reshape(*shape, head_dim), past.lse.reshape(shape))
+    return merge(local, past)[0].transpose(0, 1)
+
+
+class DecodeAttend:
+    """Attention of one new token per slot, batched over all slots of the cache.
+
+    Made anew for each step: lengths and masks are the same for all layers. The slots'
+    `lengths` still count the tokens before this step.
+    """
+
+    def __init__(self, cache: SlotCache) -> None:
+        cache.reserve_next()
+        self._cache = cache
+        device = cache.data.device
+        slots = len(cache)
+        self._slots = torch.arange(slots, device=device)
+        self._at = torch.tensor(cache.lengths, device=device)
+        self._span = max(cache.lengths) + 1
+        self._mask: Tensor | None = None
+        if min(cache.lengths) + 1 < self._span:
+            hidden = torch.arange(self._span, device=device) > self._at[:, None]
+            mask = torch.zeros(slots, self._span, dtype=cache.data.dtype, device=device)
+            self._mask = mask.masked_fill_(hidden, float("-inf"))[:, None, None, :]
+        self._shared = _slots_by_prompt(cache.prompts, device)
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See `codekiln.engine.decoder.Attend`; row i belongs to slot i."""
+        slots, heads, head_dim = q.shape
+        keys, values = self._cache.data[layer]  # [slots, kv_heads, capacity, head_dim]
+        kv_heads = keys.shape[1]
+        keys[self._slots, :, self._at] = k
+        values[self._slots, :, self._at] = v
+        packed = q.view(slots, kv_heads, heads // kv_heads, head_dim)
+        own = attend_block(
+            packed, keys[:slots, :, : self._span], values[:slots, :, : self._span], mask=self._mask
+        )
+        if not self._shared:
+            return own.out.reshape(slots, heads, head_dim)
+        prompt = Attended(torch.zeros_like(own.out), torch.full_like(own.lse, float("-inf")))
+        for cache, rows in self._shared:
+            group = packed[rows].transpose(0, 1).reshape(1, kv_heads, -1, head_dim)
+            part = attend_block(group, cache.data[layer, 0][None], cache.data[layer, 1][None])
+            shape = (kv_heads, len(rows), heads // kv_heads)
+            prompt.out[rows] = part.out.reshape(*shape, head_dim).transpose(0, 1)
+            prompt.lse[rows] = part.lse.reshape(shape).transpose(0, 1)
+        return merge(own, prompt).reshape(slots, heads, head_dim)
+
+
+def _slots_by_prompt(
+    prompts: Sequence[PromptCache | None], device: torch.device
+) -> list[tuple[PromptCache, Tensor]]:
+    rows: dict[int, list[int]] = {}
+    caches: dict[int, PromptCache] = {}
+    for slot, prompt in enumerate(prompts):
+        if prompt is not None:
+            caches[id(prompt)] = prompt
+            rows.setdefault(id(prompt), []).append(slot)
+    return [(caches[key], torch.tensor(slots, device=device)) for key, slots in rows.items()]
