@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,13 @@ from typing import Any, cast
 
 import filelock
 
-from codekiln.core.errors import InsufficientResourceError, ModelError, WeightsError
+from codekiln.core.errors import ModelError, WeightsError
 from codekiln.models.config import Architecture, ModelConfig
+from codekiln.models.disk import require_free
 from codekiln.models.extras import local_extra
 from codekiln.models.gguf_file import GgufFile, GgufTensor
 from codekiln.models.layout import LAYOUT_VERSION, engine_shapes, parameter_count
-from codekiln.models.progress import Progress, format_bytes
+from codekiln.models.progress import Progress
 
 _ARCHITECTURES: dict[str, Architecture] = {
     "qwen2": "qwen2",
@@ -217,17 +217,13 @@ def ensure_converted(
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(target.with_suffix(".lock")):
+    lock = cache_dir / "locks" / f"{sha256}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(lock):
         if target.exists():
             return target
         total = parameter_count(config) * _BF16_BYTES
-        free = shutil.disk_usage(target.parent).free
-        if total > free:
-            raise InsufficientResourceError(
-                f"Converting {gguf.path.name} needs {format_bytes(total)} in {target.parent}, "
-                f"{format_bytes(free)} are free",
-                "Free some space or point CODEKILN_CACHE to a larger disk",
-            )
+        require_free(target.parent, total, f"Converting {gguf.path.name}")
         partial = target.with_suffix(".partial")
         progress.start(f"Converting {gguf.path.name} (once)", total)
         try:

@@ -5,11 +5,11 @@ Takes names, paths and the cache folder. Never touches the network.
 
 from __future__ import annotations
 
-import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from codekiln.core.errors import WeightsError
 from codekiln.core.files import sha256_file, sha256_text, write_atomic
@@ -50,36 +50,84 @@ def staging_folder(cache_dir: Path, entry: ModelEntry) -> Path:
     return cache_dir / "partial" / entry.name
 
 
+def lock_file(cache_dir: Path, entry: ModelEntry) -> Path:
+    """Held by the process that changes a catalogue model's files."""
+    return cache_dir / "locks" / f"{entry.name}.lock"
+
+
+def remember_origin(cache_dir: Path, entry: ModelEntry, origin: str) -> None:
+    """Note beside the model which source delivered it."""
+    write_atomic(model_folder(cache_dir, entry) / "origin.json", json.dumps({"origin": origin}))
+
+
+def origin_of(cache_dir: Path, entry: ModelEntry) -> str:
+    """Which source delivered a model; empty when that was not noted."""
+    try:
+        text = (model_folder(cache_dir, entry) / "origin.json").read_text(encoding="utf-8")
+        return str(json.loads(text)["origin"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def hash_model(path: Path, cache_dir: Path, progress: Progress, *, fresh: bool = False) -> str:
     """SHA-256 of a model file or folder, from memory when nothing changed since last time.
 
-    Remembered in the cache folder under the path; size and modification time must match.
-    `fresh` reads every byte again.
+    Remembered in the cache folder under the path; sizes and modification times must match.
+    `fresh` reads every byte again and leaves the memory as it is.
     """
     files = hashed_files(path)
-    stamp = [
-        [str(f.relative_to(path.parent)), f.stat().st_size, f.stat().st_mtime_ns] for f in files
-    ]
-    memory = cache_dir / "hashes" / f"{sha256_text(str(path.resolve()))}.json"
-    if not fresh:
-        try:
-            known = json.loads(memory.read_text(encoding="utf-8"))
-            if known["files"] == stamp:
-                return str(known["sha256"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-    progress.start(f"Checking {path.name}", sum(f.stat().st_size for f in files))
+    known = None if fresh else _recall(path, cache_dir)
+    if known is not None and known.get("files") == _stamp(files):
+        return str(known["sha256"])
+    progress.start(f"Checking {path.name}", sum(file.stat().st_size for file in files))
     try:
-        hashes = [sha256_file(f, progress.advance) for f in files]
+        hashes = [sha256_file(file, progress.advance) for file in files]
     finally:
         progress.finish()
+    digest = hashes[0]
     if path.is_dir():
-        lines = (f"{digest}  {f.name}\n" for digest, f in zip(hashes, files, strict=True))
-        digest = hashlib.sha256("".join(lines).encode()).hexdigest()
-    else:
-        digest = hashes[0]
-    write_atomic(memory, json.dumps({"path": str(path), "files": stamp, "sha256": digest}))
+        lines = (f"{one}  {file.name}\n" for one, file in zip(hashes, files, strict=True))
+        digest = sha256_text("".join(lines))
+    if not fresh:
+        # A cache that cannot be written only costs the time to hash again.
+        with suppress(OSError):
+            remember_hash(path, cache_dir, digest)
     return digest
+
+
+def remember_hash(path: Path, cache_dir: Path, sha256: str) -> None:
+    """Note the hash of a model together with the state of its files."""
+    record = {"path": str(path), "files": _stamp(hashed_files(path)), "sha256": sha256}
+    write_atomic(_memory(path, cache_dir), json.dumps(record))
+
+
+def recorded_hash(path: Path, cache_dir: Path) -> str | None:
+    """The hash noted for a path, whether or not the files changed since."""
+    known = _recall(path, cache_dir)
+    return None if known is None else str(known["sha256"])
+
+
+def forget_hash(path: Path, cache_dir: Path) -> None:
+    """Drop what was noted for a path."""
+    _memory(path, cache_dir).unlink(missing_ok=True)
+
+
+def _memory(path: Path, cache_dir: Path) -> Path:
+    return cache_dir / "hashes" / f"{sha256_text(str(path.resolve()))}.json"
+
+
+def _recall(path: Path, cache_dir: Path) -> dict[str, Any] | None:
+    try:
+        known = json.loads(_memory(path, cache_dir).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return known if isinstance(known, dict) and "sha256" in known else None
+
+
+def _stamp(files: list[Path]) -> list[list[str | int]]:
+    """What must be unchanged for a remembered hash to hold."""
+    states = [(file.name, file.stat()) for file in files]
+    return [[name, state.st_size, state.st_mtime_ns] for name, state in states]
 
 
 def hashed_files(path: Path) -> list[Path]:
