@@ -1,0 +1,261 @@
+"""Takes the text of a task in any of its forms, gives a core Task.
+
+Raises nothing but UsageError, whatever the text. Does not open files besides the task itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from codekiln.core import ContextFile, Task
+from codekiln.core.errors import UsageError
+from codekiln.generation.tasks.draft import Draft
+from codekiln.generation.tasks.json_form import read_json
+from codekiln.generation.tasks.names import (
+    Interface,
+    bare_calls,
+    interface_of_signature,
+    language_named,
+    named_in_examples,
+    named_in_text,
+    speaks_of_class,
+)
+from codekiln.generation.tasks.resolve import resolve
+from codekiln.generation.tasks.scan import scan
+from codekiln.generation.tasks.sections import split_sections
+from codekiln.generation.tasks.stub_form import Stub, read_stub
+from codekiln.languages import Language, get_language, language_of_fence
+
+MAX_CHARS = 1_000_000
+
+_JSON_START = re.compile(r'\s*\{\s*(?:"|\}|$)')
+_CODE_FENCE = re.compile(r"(?ms)^[ \t]*(`{3,}|~{3,})([^\n`]*)\n(.*?)^[ \t]*\1[ \t]*$\n?")
+
+
+def read_task(
+    text: str,
+    *,
+    language: str | None = None,
+    origin: str = "the task",
+    context: Sequence[ContextFile] = (),
+) -> Task:
+    """A Task from a plain sentence, Markdown with sections, JSON or a Python stub.
+
+    `language` (a registry name) wins over what the text says; `origin` names the text in errors.
+    Raises UsageError for an empty text, malformed JSON and an unknown language.
+
+    >>> task = read_task("Write `add` so that add(1, 2) -> 3.")
+    >>> task.entry_point, task.examples[0].call, task.examples[0].expected
+    ('add', 'add(1, 2)', '3')
+    """
+    plain = _cleaned(text, origin)
+    chosen = get_language(language) if language is not None else None
+    if _JSON_START.match(plain):
+        return _with_context(_from_json(plain, chosen, origin), context)
+    if chosen is None or chosen.name == "python":
+        stub = read_stub(_without_outer_fence(plain))
+        if stub is not None:
+            return _with_context(_from_stub(stub), context)
+    return _with_context(_from_text(plain, chosen, origin), context)
+
+
+def read_task_file(
+    path: Path | str,
+    *,
+    language: str | None = None,
+    context: Sequence[ContextFile] = (),
+) -> Task:
+    """A Task from a file: `.json` must be JSON, `.py` a stub; everything else goes by content.
+
+    Raises UsageError when the file cannot be read or is not UTF-8 text.
+    """
+    file = Path(path)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the task file {file} cannot be read: {error.strerror or error}", "Check the path"
+        ) from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"the task file {file} is not UTF-8 text (byte {error.start})", "Save it as UTF-8"
+        ) from error
+    origin = str(file)
+    suffix = file.suffix.casefold()
+    if suffix == ".json":
+        chosen = get_language(language) if language is not None else None
+        return _with_context(_from_json(_cleaned(text, origin), chosen, origin), context)
+    if suffix in (".py", ".pyi"):
+        stub = read_stub(_cleaned(text, origin))
+        if stub is None:
+            raise UsageError(
+                f"{file} holds no Python function or class that parses",
+                "Give a stub with its docstring, or describe the task in a .md or .txt file",
+            )
+        return _with_context(_from_stub(stub), context)
+    return read_task(text, language=language, origin=origin, context=context)
+
+
+def _cleaned(text: str, origin: str) -> str:
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    # Lone surrogates and null bytes survive neither UTF-8 nor a parser.
+    plain = plain.encode("utf-8", errors="replace").decode().replace("\x00", "\ufffd")
+    if not plain.strip():
+        raise UsageError(f"{origin} is empty", "Say in a sentence what the code should do")
+    if len(plain) > MAX_CHARS:
+        raise UsageError(
+            f"{origin} has {len(plain):,} characters, the limit is {MAX_CHARS:,}",
+            "Give long files as context instead",
+        )
+    return plain
+
+
+def _from_json(text: str, chosen: Language | None, origin: str) -> Task:
+    fields = read_json(text, origin)
+    texts = fields.texts
+    if not texts["description"].strip() and not texts["skeleton"].strip():
+        raise UsageError(f"{origin} has no description", 'Add the key "description"')
+    named = chosen or (get_language(texts["language"]) if texts["language"] else None)
+    stub = read_stub(texts["skeleton"]) if texts["skeleton"].strip() else None
+    interface = stub.interface if stub else Interface()
+    if texts["signature"].strip():
+        interface = interface_of_signature(texts["signature"])
+        interface = replace(interface, signature=texts["signature"])
+    if texts["entry_point"]:
+        interface = replace(interface, entry_point=texts["entry_point"])
+    task = _assemble(
+        texts["description"] or (stub.description if stub else "") or "Complete the code.",
+        named,
+        fields.drafts,
+        stub=stub,
+        interface=interface,
+        constraints=fields.constraints,
+    )
+    return replace(
+        task,
+        skeleton=task.skeleton or texts["skeleton"],
+        context=fields.context,
+        notes=(*fields.notes, *task.notes),
+    )
+
+
+def _from_stub(stub: Stub) -> Task:
+    return _assemble(stub.description, get_language("python"), (), stub=stub)
+
+
+def _from_text(text: str, chosen: Language | None, origin: str) -> Task:
+    sections = split_sections(text)
+    named = chosen
+    if named is None and sections.language:
+        named = get_language(sections.language)
+    drafts = scan(sections.examples, prose=False, first_block=1000)
+    description, stub = sections.description, None
+    if named is None or named.name == "python":
+        description, stub = _stub_within(description)
+    if not description:
+        description = stub.description if stub else _fallback_description(sections.signature)
+    if not description and not drafts:
+        raise UsageError(f"{origin} has no description", "Say in a sentence what to write")
+    interface = Interface()
+    if sections.signature:
+        interface = interface_of_signature(sections.signature)
+        interface = replace(interface, signature=sections.signature)
+    return _assemble(
+        description or "Write code that fulfils the examples.",
+        named,
+        drafts,
+        stub=stub,
+        interface=interface,
+        constraints=sections.constraints,
+    )
+
+
+def _assemble(
+    description: str,
+    language: Language | None,
+    drafts: Sequence[Draft],
+    *,
+    stub: Stub | None = None,
+    interface: Interface | None = None,
+    constraints: tuple[str, ...] = (),
+) -> Task:
+    """The Task of these parts; the description and the stub's docstrings may add examples."""
+    notes: list[str] = []
+    if language is None:
+        language = language_named(description)
+        if language is not None:
+            notes.append(f"Language taken from the description: {language.display_name}.")
+    language = language or get_language("python")
+    found = _read_docstrings(stub) if stub else []
+    found += scan(description, prose=True, first_block=2000)
+    found += drafts
+    known = interface if interface and interface.entry_point else None
+    known = known or (stub.interface if stub else None)
+    known = known or _deduced(description, found, interface or Interface())
+    stateful = _is_stateful(known, description, found)
+    resolved = resolve(found, known, language, stateful=stateful)
+    return Task(
+        description=description,
+        language=language.name,
+        examples=resolved.examples,
+        constraints=constraints,
+        entry_point=known.entry_point,
+        signature=known.signature,
+        skeleton=stub.skeleton if stub else "",
+        notes=(*notes, *resolved.notes),
+    )
+
+
+def _deduced(description: str, drafts: Sequence[Draft], given: Interface) -> Interface:
+    in_text = named_in_text(description)
+    in_examples = named_in_examples(drafts)
+    # What is called in every example is what must be there; a class with bare methods is not.
+    of_methods = in_text.is_class or (in_text.signature and speaks_of_class(description))
+    if in_examples and in_examples != in_text.entry_point and not of_methods:
+        in_text = Interface(in_examples)
+    return replace(in_text, signature=given.signature or in_text.signature)
+
+
+def _is_stateful(interface: Interface, description: str, drafts: Sequence[Draft]) -> bool:
+    called = bare_calls(drafts) - {interface.entry_point}
+    if interface.is_class:
+        return bool(called)
+    return len(called) > 1 and speaks_of_class(description)
+
+
+def _read_docstrings(stub: Stub) -> list[Draft]:
+    drafts: list[Draft] = []
+    for number, docstring in enumerate(stub.docstrings):
+        drafts += scan(docstring, prose=True, first_block=10 * number + 1)
+    return drafts
+
+
+def _stub_within(description: str) -> tuple[str, Stub | None]:
+    """A stub in a code fence of the description, taken out of it."""
+    for match in _CODE_FENCE.finditer(description):
+        tagged = language_of_fence(match[2].strip()) if match[2].strip() else None
+        if match[2].strip() and (tagged is None or tagged.name != "python"):
+            continue
+        stub = read_stub(match[3])
+        if stub is not None and stub.is_open:
+            rest = description[: match.start()] + description[match.end() :]
+            return rest.strip(), stub
+    return description, None
+
+
+def _without_outer_fence(text: str) -> str:
+    match = _CODE_FENCE.fullmatch(text.strip() + "\n")
+    return match[3] if match else text
+
+
+def _fallback_description(signature: str) -> str:
+    return f"Write `{signature.strip()}`." if signature.strip() else ""
+
+
+def _with_context(task: Task, context: Sequence[ContextFile]) -> Task:
+    return replace(task, context=(*task.context, *context))

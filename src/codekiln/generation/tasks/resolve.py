@@ -1,0 +1,235 @@
+"""Turns drafts into core Examples: calls from inputs, sessions, imports, and notes for the user."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from codekiln.core import Example
+from codekiln.generation.tasks.draft import Draft
+from codekiln.generation.tasks.names import Interface
+from codekiln.generation.tasks.source import (
+    bound_names,
+    called_names,
+    has_ellipsis,
+    imports_for,
+    normalised,
+    parse_expression,
+    parse_statements,
+    source_of,
+    undefined_names,
+)
+from codekiln.languages import Language
+
+MAX_NOTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Examples, with remarks on those that stayed text."""
+
+    examples: tuple[Example, ...]
+    notes: tuple[str, ...]
+
+
+def resolve(
+    drafts: Sequence[Draft], interface: Interface, language: Language, *, stateful: bool
+) -> Resolved:
+    """`stateful`: bare calls are methods of one object, so they share a namespace per block."""
+    if language.name != "python":
+        return _as_texts(drafts, language)
+    ready = _without_repeats([_called(draft, interface) for draft in drafts])
+    if interface.is_class:
+        ready = _with_instances(ready, interface.entry_point)
+    return _in_sessions(ready, interface, stateful)
+
+
+def _as_texts(drafts: Sequence[Draft], language: Language) -> Resolved:
+    reason = f"examples of {language.display_name} are not run"
+    examples = tuple(Example(d.text, why_not=d.why_not or reason) for d in drafts if d.text)
+    if not examples:
+        return Resolved((), ())
+    counted = "1 example goes" if len(examples) == 1 else f"{len(examples)} examples go"
+    return Resolved(
+        examples, (f"{counted} into the prompt as text only: {reason} yet (only Python's are).",)
+    )
+
+
+def _called(draft: Draft, interface: Interface) -> Draft:
+    """The draft with its arguments made a call."""
+    if draft.arguments is None:
+        return draft
+    name = interface.entry_point
+    if not name:
+        return _kept_as_text(draft, "the name of the function is not known")
+    if interface.is_class:
+        return _kept_as_text(draft, f"`{name}` is a class, and no method is named")
+    call = f"{name}({draft.arguments})"
+    plain = call if parse_expression(call) else normalised(call)
+    node = parse_expression(plain) if plain else None
+    if plain is None or not isinstance(node, ast.Call):
+        return _kept_as_text(draft, "its input is not a Python value (put texts in quotes)")
+    plain = normalised(plain) or plain
+    node = parse_expression(plain)
+    if not isinstance(node, ast.Call) or has_ellipsis(node):
+        return _kept_as_text(draft, "`...` in its input leaves something out")
+    unknown = {name for argument in node.args for name in undefined_names(argument)}
+    unknown |= {name for keyword in node.keywords for name in undefined_names(keyword.value)}
+    if unknown:
+        return _kept_as_text(
+            draft, f"`{sorted(unknown)[0]}` in its input is not a value (put texts in quotes)"
+        )
+    return _spread(draft, plain, node, interface)
+
+
+def _spread(draft: Draft, call: str, node: ast.Call, interface: Interface) -> Draft:
+    """One tuple may be one argument or all of them; the signature decides."""
+    ready = replace(draft, call=call, arguments=None)
+    given = len(node.args)
+    if node.keywords:
+        names = [keyword.arg for keyword in node.keywords]
+        wrong = [name for name in names if name and name not in interface.parameters]
+        if interface.parameters and wrong and not given:
+            # The labels of the user's text are not the parameters' names; the order still holds.
+            values = ", ".join(source_of(call, keyword.value) for keyword in node.keywords)
+            return replace(ready, call=f"{interface.entry_point}({values})")
+        return ready
+    required, single = interface.required, node.args[0] if given == 1 else None
+    if isinstance(single, ast.Tuple):
+        inner = source_of(call, single).strip().removeprefix("(").removesuffix(")")
+        if required is not None and required == len(single.elts) and required != 1:
+            return replace(ready, call=f"{interface.entry_point}({inner})")
+        if required is None:
+            return _kept_as_text(
+                draft, "its input may be one tuple or several arguments; write it as a call"
+            )
+    if required is not None and given < required:
+        return _kept_as_text(
+            draft, f"`{interface.entry_point}` takes {required} arguments, its input gives {given}"
+        )
+    return ready
+
+
+def _kept_as_text(draft: Draft, why_not: str) -> Draft:
+    return Draft(draft.text, why_not=why_not, block=draft.block)
+
+
+def _without_repeats(drafts: Sequence[Draft]) -> list[Draft]:
+    """The same check in the description and among the examples counts once."""
+    seen: set[tuple[object, ...]] = set()
+    kept = []
+    for draft in drafts:
+        key = (draft.call, draft.expected, draft.raises, draft.stdout)
+        if draft.call is not None and not draft.shared and not draft.is_setup:
+            if key in seen and _mentions_no_state(draft):
+                continue
+            seen.add(key)
+        kept.append(draft)
+    return kept
+
+
+def _mentions_no_state(draft: Draft) -> bool:
+    node = parse_expression(draft.call or "")
+    return isinstance(node, ast.Call) and bool(node.args or node.keywords)
+
+
+def _with_instances(drafts: Sequence[Draft], name: str) -> list[Draft]:
+    """`Stack(3)` followed by bare `push(1)`: the calls become methods of that instance."""
+    result: list[Draft] = []
+    blocks: set[int] = set()
+    for draft in drafts:
+        node = parse_expression(draft.call or "")
+        bare = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
+        if bare == name and draft.expected in (None, "None") and draft.raises is None:
+            blocks.add(draft.block)
+            result.append(
+                Draft(draft.text, call=f"instance = {draft.call}", block=draft.block, shared=True)
+            )
+        elif (
+            bare and bare != name and draft.block in blocks and not imports_for(node or ast.Pass())
+        ):
+            result.append(replace(draft, call=f"instance.{draft.call}", shared=True))
+        else:
+            result.append(draft)
+    return result
+
+
+def _in_sessions(drafts: Sequence[Draft], interface: Interface, stateful: bool) -> Resolved:
+    examples: list[Example] = []
+    notes: list[str] = []
+    sessions: dict[object, int] = {}
+    bound: dict[int, set[str]] = {}
+    blocks_with_state = {draft.block for draft in drafts if draft.shared or _binds(draft)}
+    for number, draft in enumerate(drafts, 1):
+        if draft.call is None:
+            examples.append(Example(draft.text, why_not=draft.why_not))
+            notes.append(f"an example stays text, because {draft.why_not}: {_short(draft.text)}")
+            continue
+        nodes = parse_statements(draft.call) or []
+        key = _session_key(draft, interface, stateful, draft.block in blocks_with_state)
+        known = bound.get(sessions.get(key, -1), set()) if key is not None else set()
+        imports = {
+            statement
+            for node in nodes
+            for statement in imports_for(node, {*known, interface.entry_point}).values()
+        }
+        if draft.is_setup and key is None:
+            # A call without a result, alone: it shows how to call and checks nothing.
+            examples.append(Example(draft.text, why_not="it says no result"))
+            notes.append(f"an example stays text, because it says no result: {_short(draft.text)}")
+            continue
+        missing = {n for node in nodes for n in undefined_names(node, known)} - bound_names(nodes)
+        if missing:
+            why = f"`{sorted(missing)[0]}` is not defined"
+            examples.append(Example(draft.text or draft.call, why_not=why))
+            notes.append(f"an example stays text, because {why}: {_short(draft.text)}")
+            continue
+        if imports and key is None:
+            key = ("alone", number)
+        session = 0
+        if key is not None:
+            session = sessions.setdefault(key, len(sessions) + 1)
+            bound.setdefault(session, set()).update(bound_names(nodes))
+        for statement in sorted(imports):
+            examples.append(Example("", call=statement, session=session))
+            bound.setdefault(session, set()).update(bound_names(parse_statements(statement) or []))
+        examples.append(
+            Example(
+                text=draft.text,
+                call=draft.call,
+                expected=draft.expected,
+                raises=draft.raises,
+                stdout=draft.stdout,
+                session=session,
+            )
+        )
+    return Resolved(tuple(examples), _limited(notes))
+
+
+def _session_key(
+    draft: Draft, interface: Interface, stateful: bool, block_has_state: bool
+) -> object | None:
+    if draft.session is not None:
+        return ("given", draft.session) if draft.session else None
+    if draft.shared or block_has_state:
+        return ("block", draft.block)
+    node = parse_expression(draft.call or "")
+    if stateful and node is not None and called_names(node) - {interface.entry_point}:
+        return ("block", draft.block)
+    return None
+
+
+def _binds(draft: Draft) -> bool:
+    return draft.is_setup and bool(bound_names(parse_statements(draft.call or "") or []))
+
+
+def _limited(notes: Sequence[str]) -> tuple[str, ...]:
+    if len(notes) <= MAX_NOTES:
+        return tuple(notes)
+    return (*notes[:MAX_NOTES], f"{len(notes) - MAX_NOTES} further examples stay text.")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:59] + "…"
