@@ -26,8 +26,9 @@ def naive_distribution(logits: Tensor, sampling: Sampling, seen: set[int]) -> np
     order = np.argsort(-p, kind="stable")
     if sampling.top_k:
         p[order[sampling.top_k :]] = 0.0
-    before = np.cumsum(p[order]) - p[order]
-    p[order[before >= sampling.top_p * p.sum()]] = 0.0
+    if sampling.top_p < 1.0:
+        before = np.cumsum(p[order]) - p[order]
+        p[order[before >= sampling.top_p * p.sum()]] = 0.0
     p[p < sampling.min_p * p.max()] = 0.0
     return np.asarray(p / p.sum())
 
