@@ -45,7 +45,7 @@ def as_transformers(config: ModelConfig, weights: dict[str, Tensor]) -> Any:
     for i in range(config.layers):
         ours, theirs = f"layers.{i}.", f"model.layers.{i}."
         for kind in ("weight", "bias"):
-            parts = weights[f"{ours}qkv.{kind}"].split((q, kv, kv))
+            parts = torch.split(weights[f"{ours}qkv.{kind}"], [q, kv, kv])
             for letter, part in zip("qkv", parts, strict=True):
                 state[f"{theirs}self_attn.{letter}_proj.{kind}"] = part
         gate, up = weights[ours + "gate_up.weight"].chunk(2)
@@ -62,7 +62,8 @@ def as_transformers(config: ModelConfig, weights: dict[str, Tensor]) -> Any:
         model = transformers.Qwen2ForCausalLM(shape)
     model.load_state_dict(state, assign=True)
     model.model.rotary_emb = type(model.model.rotary_emb)(shape)
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def main(model_name: str) -> None:

@@ -50,7 +50,7 @@ class Decoder:
             h = rms_norm(x, weights[name + "attn_norm.weight"], config.rms_norm_eps)
             qkv = F.linear(h, weights[name + "qkv.weight"], weights.get(name + "qkv.bias"))
             packed = qkv.view(-1, heads + 2 * kv_heads, head_dim)
-            q, k, v = torch.split(packed, (heads, kv_heads, kv_heads), dim=1)
+            q, k, v = torch.split(packed, [heads, kv_heads, kv_heads], dim=1)
             if config.qk_norm:
                 q = rms_norm(q, weights[name + "q_norm.weight"], config.rms_norm_eps)
                 k = rms_norm(k, weights[name + "k_norm.weight"], config.rms_norm_eps)

@@ -1,0 +1,19 @@
+"""Checks and verdicts: from a raw completion to an Assessment with its evidence."""
+
+from codekiln.verify.assessment import DEFAULT_CHECKS, assess, assess_many
+from codekiln.verify.checks import Check, CheckLimits, Trial
+from codekiln.verify.extraction import Extraction, extract, extract_code
+from codekiln.verify.normal_form import normalise
+
+__all__ = [
+    "DEFAULT_CHECKS",
+    "Check",
+    "CheckLimits",
+    "Extraction",
+    "Trial",
+    "assess",
+    "assess_many",
+    "extract",
+    "extract_code",
+    "normalise",
+]

@@ -11,9 +11,14 @@ from codekiln.core import ContextFile
 from codekiln.core.errors import UsageError
 from codekiln.generation.tasks.draft import Draft
 from codekiln.generation.tasks.labelled import from_input_output
-from codekiln.generation.tasks.pairs import with_result
+from codekiln.generation.tasks.pairs import read_value, with_result
 from codekiln.generation.tasks.scan import scan
-from codekiln.generation.tasks.source import has_call, normalised, parse_expression
+from codekiln.generation.tasks.source import (
+    has_call,
+    normalised,
+    parse_expression,
+    undefined_names,
+)
 
 _TEXTS = ("description", "language", "entry_point", "signature", "skeleton")
 _FIELDS = (*_TEXTS, "examples", "constraints", "context", "notes")
@@ -117,7 +122,8 @@ def _read_fields(
         return [Draft(text, call=call, arguments=arguments, raises=raises, stdout=stdout)]
     value = fields[result]
     source = value if isinstance(value, str) else repr(value)
-    if isinstance(value, str) and normalised(value) is None:
+    # A text is source where it can be ("[1, 2]"), and otherwise the value itself ("olleh").
+    if isinstance(value, str) and read_value(value).why_not:
         source = repr(value)
     if call is not None:
         return [with_result(text, call, "value", source)]
@@ -138,8 +144,9 @@ def _given(
         node = parse_expression(value)
         if node is not None and has_call(node):
             return value, None
-        plain = parse_expression(f"f({value})")
-        return None, value if plain is not None else repr(value)
+        plain = parse_expression(f"f({normalised(value) or value})")
+        is_source = plain is not None and not undefined_names(plain)
+        return None, value if is_source else repr(value)
     positional = [repr(item) for item in _list(fields, "args", origin)]
     keywords = fields.get("kwargs") or {}
     if not isinstance(keywords, dict) or not all(_is_keyword(key) for key in keywords):

@@ -218,7 +218,7 @@ def _marks(line: str) -> list[_Mark]:
     marks = []
     for match in _label().finditer(mask_strings(line)):
         alone = not line[: match.start()].strip(" -*#>") and not line[match.end() :].strip(" *_#")
-        if match["colon"] or (alone and line.strip()[0] in "*_#"):
+        if match["colon"] or alone:
             label: Label = "explanation"
             if match["input"]:
                 label = "input"

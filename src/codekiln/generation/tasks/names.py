@@ -12,9 +12,9 @@ from codekiln.generation.tasks.draft import Draft
 from codekiln.generation.tasks.source import (
     bound_names,
     called_names,
-    imports_for,
     is_exception_name,
     parse_statements,
+    provided_names,
 )
 from codekiln.generation.tasks.wording import any_of, wording
 from codekiln.languages import Language, all_languages
@@ -31,8 +31,17 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _PLAIN = re.compile(rf"(?<![A-Za-z]){_KIND}\s+({_IDENTIFIER})(?P<after>\(|\s+\w+|[,:;.]|$)?", re.I)
+_VERB = r"(?<![A-Za-z])(?:write|implement|create|define|code|build|编写|实现|写一个|定义)"
+_VERB_MARKED = re.compile(rf"{_VERB}\s*(?:`({_IDENTIFIER})(?=[`(])|({_IDENTIFIER})(?=\())", re.I)
+_VERB_SHAPE = re.compile(rf"{_VERB}\s*({_IDENTIFIER}\([^()\n]*\))", re.IGNORECASE)
+_VERB_SNAKE = re.compile(rf"{_VERB}\s+([A-Za-z0-9]+(?:_[A-Za-z0-9]+)+)(?!\w|\.\w)", re.IGNORECASE)
+_CLASS_BEFORE = re.compile(r"(?<![\w-])([A-Z][A-Za-z0-9_]*)\s+class(?![A-Za-z])")
 _CHINESE_BEFORE = re.compile(rf"(?<![A-Za-z0-9_])({_IDENTIFIER})\s*(?:函数|方法|类)")
 _CHINESE_AFTER = re.compile(rf"(?:函数|方法|类)\s*({_IDENTIFIER})(?![A-Za-z0-9_])")
+_NAME_PATTERNS = (
+    *(_MARKED, _NAMED, _CLASS_BEFORE, _PLAIN, _VERB_MARKED, _VERB_SNAKE),
+    *(_CHINESE_AFTER, _CHINESE_BEFORE),
+)
 _CALL_SHAPE = re.compile(rf"`(?:def\s+)?({_IDENTIFIER}\([^`\n]*\)(?:\s*->\s*[^`\n:]+)?):?`")
 
 
@@ -61,18 +70,20 @@ def language_named(text: str) -> Language | None:
 
 def named_in_text(text: str) -> Interface:
     """The function or class that prose names, with its signature when it is spelled out."""
-    shape = _shape_in_text(text)
-    if shape is not None:
-        return shape
-    for pattern in (_MARKED, _NAMED, _PLAIN, _CHINESE_AFTER, _CHINESE_BEFORE):
+    named = _first_name(text)
+    shape = None if named.is_class else _shape_in_text(text)
+    return shape or named
+
+
+def _first_name(text: str) -> Interface:
+    for pattern in _NAME_PATTERNS:
         for match in pattern.finditer(text):
-            name = match[1]
+            name = next(group for group in match.groups() if group)
             if _is_likely_name(name, match, plain=pattern is _PLAIN):
-                is_class = bool(re.match(r"class|类", match[0], re.IGNORECASE)) or (
-                    match[0].rstrip().endswith("类")
-                )
-                is_class = is_class or bool(
-                    re.search(r"(?:class|类)\s*$", text[: match.start()], re.IGNORECASE)
+                said = text[: match.end()].casefold()
+                about = said[max(0, match.start() - 12) :]
+                is_class = pattern is _CLASS_BEFORE or (
+                    re.search(r"(?<![a-z])class(?![a-z])|类", about) is not None
                 )
                 return Interface(name, is_class=is_class)
     return Interface()
@@ -114,7 +125,7 @@ def named_in_examples(drafts: Sequence[Draft]) -> str:
         names = {
             name
             for statement in statements
-            for name in called_names(statement) - set(imports_for(statement))
+            for name in called_names(statement) - provided_names(statement)
             if not is_exception_name(name)
         }
         bound |= bound_names(statements)
@@ -124,6 +135,18 @@ def named_in_examples(drafts: Sequence[Draft]) -> str:
         return ""
     shared = set.intersection(*sets)
     return next(iter(shared)) if len(shared) == 1 else ""
+
+
+def class_in_examples(drafts: Sequence[Draft]) -> str:
+    """The one capitalised name that examples call like a class, or ""."""
+    names = {
+        name
+        for draft in drafts
+        for statement in parse_statements(draft.call or "") or []
+        for name in called_names(statement) - provided_names(statement)
+        if name[:1].isupper() and not is_exception_name(name)
+    }
+    return next(iter(names)) if len(names) == 1 else ""
 
 
 def bare_calls(drafts: Sequence[Draft]) -> set[str]:
@@ -162,7 +185,7 @@ def _language_patterns() -> tuple[tuple[re.Pattern[str], Language], ...]:
 
 def _shape_in_text(text: str) -> Interface | None:
     """`add(a: int, b: int) -> int` in backticks, where the arguments are names, not values."""
-    for match in _CALL_SHAPE.finditer(text):
+    for match in (*_CALL_SHAPE.finditer(text), *_VERB_SHAPE.finditer(text)):
         shape = match[1].strip()
         if re.search(r"[\"']|\((?:\s*\d|\s*\[)", shape):
             continue
@@ -170,8 +193,15 @@ def _shape_in_text(text: str) -> Interface | None:
         is_class = re.search(r"(?:class|类)\s*$", before, re.IGNORECASE) is not None
         found = interface_of_signature(shape)
         if found.entry_point and not is_class and "." not in shape.split("(")[0]:
-            named = re.search(rf"{_KIND}\W*(?:\w+\W+)?$", before, re.IGNORECASE)
-            if named or "def " in match[0] or (found.parameters and not _is_used(text, found)):
+            named = re.search(
+                r"(?:function|method|函数|方法)\W*(?:\w+\W+)?$", before, re.IGNORECASE
+            )
+            if (
+                named
+                or match.re is _VERB_SHAPE
+                or "def " in match[0]
+                or (found.parameters and not _is_used(text, found))
+            ):
                 return found
     return None
 

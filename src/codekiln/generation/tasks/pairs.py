@@ -16,8 +16,8 @@ from codekiln.generation.tasks.draft import Draft
 from codekiln.generation.tasks.source import (
     has_call,
     has_ellipsis,
+    is_constant,
     is_exception_name,
-    is_literal,
     mask_strings,
     needed_names,
     normalised,
@@ -41,7 +41,6 @@ _NUMBER = re.compile(
 )
 _NAME = re.compile(r"[-+]?[A-Za-z_][\w.]*(?<!\.)")
 _STRING_START = re.compile(r"(?:[rRbBuUfF]{1,2})?(?=['\"])")
-_QUOTES = "`*\"' "
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def draft_of_condition(text: str, test: ast.expr, whole: str | None = None) -> D
         if isinstance(test.ops[0], ast.Eq):
             for call, value in ((left, right), (right, left)):
                 source = source_of(origin, value)
-                if has_call(call) and is_literal(source):
+                if has_call(call) and is_constant(value):
                     return Draft(text, call=_bare(origin, call), expected=source)
         if isinstance(test.ops[0], ast.Is) and source_of(origin, right) == "None":
             return Draft(text, call=_bare(origin, left), expected="None")
@@ -145,7 +144,7 @@ def read_value(text: str, start: int = 0) -> Value:
     whole = _whole_value(rest)
     if whole is not None:
         return replace(whole, end=len(text))
-    lead = len(rest) - len(rest.lstrip(_QUOTES[:3]))
+    lead = len(rest) - len(rest.lstrip("`* \t"))
     skipped = rest[lead:]
     end = _value_end(skipped)
     if end is None:
@@ -228,10 +227,7 @@ def _draft(text: str, call: str, value: Value, relation: Relation) -> Draft:
     expected = value.expected or ""
     if relation == "raises":
         return Draft(text, why_not=f"`{_short(expected)}` is not the name of an exception")
-    if is_literal(expected):
-        return Draft(text, call=call, expected=expected)
-    # Values that are not literals can only be made where the candidate runs.
-    return Draft(text, call=f"({call}) == ({expected})", expected="True")
+    return Draft(text, call=call, expected=expected)
 
 
 def _whole_value(text: str) -> Value | None:

@@ -17,6 +17,7 @@ from codekiln.generation.tasks.json_form import read_json
 from codekiln.generation.tasks.names import (
     Interface,
     bare_calls,
+    class_in_examples,
     interface_of_signature,
     language_named,
     named_in_examples,
@@ -217,7 +218,9 @@ def _deduced(description: str, drafts: Sequence[Draft], given: Interface) -> Int
     # What is called in every example is what must be there; a class with bare methods is not.
     of_methods = in_text.is_class or (in_text.signature and speaks_of_class(description))
     if in_examples and in_examples != in_text.entry_point and not of_methods:
-        in_text = Interface(in_examples)
+        in_text = Interface(in_examples, is_class=in_examples == class_in_examples(drafts))
+    elif not in_text.entry_point and speaks_of_class(description):
+        in_text = Interface(class_in_examples(drafts), is_class=bool(class_in_examples(drafts)))
     return replace(in_text, signature=given.signature or in_text.signature)
 
 

@@ -13,7 +13,6 @@ from codekiln.generation.tasks.source import (
     bound_names,
     called_names,
     has_ellipsis,
-    imports_for,
     normalised,
     parse_expression,
     parse_statements,
@@ -41,7 +40,7 @@ def resolve(
         return _as_texts(drafts, language)
     ready = _without_repeats([_called(draft, interface) for draft in drafts])
     if interface.is_class:
-        ready = _with_instances(ready, interface.entry_point)
+        ready = _without_results_of(ready, interface.entry_point)
     return _in_sessions(ready, interface, stateful)
 
 
@@ -134,24 +133,17 @@ def _mentions_no_state(draft: Draft) -> bool:
     return isinstance(node, ast.Call) and bool(node.args or node.keywords)
 
 
-def _with_instances(drafts: Sequence[Draft], name: str) -> list[Draft]:
-    """`Stack(3)` followed by bare `push(1)`: the calls become methods of that instance."""
-    result: list[Draft] = []
-    blocks: set[int] = set()
+def _without_results_of(drafts: Sequence[Draft], name: str) -> list[Draft]:
+    """`Stack(3) -> None` only makes the object that the bare calls below it are meant for."""
+    result = []
     for draft in drafts:
         node = parse_expression(draft.call or "")
-        bare = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
-        if bare == name and draft.expected in (None, "None") and draft.raises is None:
-            blocks.add(draft.block)
-            result.append(
-                Draft(draft.text, call=f"instance = {draft.call}", block=draft.block, shared=True)
-            )
-        elif (
-            bare and bare != name and draft.block in blocks and not imports_for(node or ast.Pass())
-        ):
-            result.append(replace(draft, call=f"instance.{draft.call}", shared=True))
-        else:
-            result.append(draft)
+        makes = (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+        )
+        if makes and draft.expected == "None":
+            draft = replace(draft, expected=None)
+        result.append(replace(draft, shared=True) if makes and draft.is_setup else draft)
     return result
 
 
@@ -161,7 +153,7 @@ def _in_sessions(drafts: Sequence[Draft], interface: Interface, stateful: bool) 
     sessions: dict[object, int] = {}
     bound: dict[int, set[str]] = {}
     blocks_with_state = {draft.block for draft in drafts if draft.shared or _binds(draft)}
-    for number, draft in enumerate(drafts, 1):
+    for draft in drafts:
         if draft.call is None:
             examples.append(Example(draft.text, why_not=draft.why_not))
             notes.append(f"an example stays text, because {draft.why_not}: {_short(draft.text)}")
@@ -169,11 +161,6 @@ def _in_sessions(drafts: Sequence[Draft], interface: Interface, stateful: bool) 
         nodes = parse_statements(draft.call) or []
         key = _session_key(draft, interface, stateful, draft.block in blocks_with_state)
         known = bound.get(sessions.get(key, -1), set()) if key is not None else set()
-        imports = {
-            statement
-            for node in nodes
-            for statement in imports_for(node, {*known, interface.entry_point}).values()
-        }
         if draft.is_setup and key is None:
             # A call without a result, alone: it shows how to call and checks nothing.
             examples.append(Example(draft.text, why_not="it says no result"))
@@ -185,15 +172,10 @@ def _in_sessions(drafts: Sequence[Draft], interface: Interface, stateful: bool) 
             examples.append(Example(draft.text or draft.call, why_not=why))
             notes.append(f"an example stays text, because {why}: {_short(draft.text)}")
             continue
-        if imports and key is None:
-            key = ("alone", number)
         session = 0
         if key is not None:
             session = sessions.setdefault(key, len(sessions) + 1)
             bound.setdefault(session, set()).update(bound_names(nodes))
-        for statement in sorted(imports):
-            examples.append(Example("", call=statement, session=session))
-            bound.setdefault(session, set()).update(bound_names(parse_statements(statement) or []))
         examples.append(
             Example(
                 text=draft.text,

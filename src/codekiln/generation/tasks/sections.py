@@ -121,7 +121,11 @@ def _items(text: str) -> tuple[str, ...]:
         else:
             items.append(line.strip())
         fresh = False
-    return tuple(item for item in items if item and not _FENCE.match(item))
+    return tuple(
+        item
+        for item in items
+        if not _FENCE.match(item) and item.strip(" .。").casefold() not in ("", "none", "无")
+    )
 
 
 def _unfenced(text: str) -> str:

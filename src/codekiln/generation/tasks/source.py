@@ -22,19 +22,22 @@ _EXCEPTIONS = frozenset(
     if isinstance(getattr(builtins, name), type)
     and issubclass(getattr(builtins, name), BaseException)
 )
-# Constructors of the standard library that people write without their import.
-_WELL_KNOWN = {
-    "Decimal": "decimal",
-    "Fraction": "fractions",
+# What the checks put into an example's namespace when it is used there without an import.
+PROVIDED_NAMES = {
     "Counter": "collections",
     "OrderedDict": "collections",
     "defaultdict": "collections",
     "deque": "collections",
+    "Decimal": "decimal",
+    "Fraction": "fractions",
     "date": "datetime",
-    "datetime": "datetime",
     "timedelta": "datetime",
     "Path": "pathlib",
 }
+PROVIDED_MODULES = frozenset(
+    {"collections", "datetime", "decimal", "fractions", "functools", "itertools", "json", "math"}
+    | {"operator", "random", "re", "statistics", "string"}
+)
 _STRINGS = re.compile(
     r"""(?s)'''(?:\\.|(?!''').)*'''|\"""(?:\\.|(?!\""").)*\"""|"""
     r"""'(?:\\[^\n]|[^'\\\n])*'|"(?:\\[^\n]|[^"\\\n])*\""""
@@ -74,6 +77,11 @@ def is_literal(text: str) -> bool:
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return False
     return parse_expression(text) is not None
+
+
+def is_constant(node: ast.expr) -> bool:
+    """True when `node` needs nothing but Python itself and its standard library."""
+    return needed_names(node) <= provided_names(node)
 
 
 def normalised(text: str) -> str | None:
@@ -150,14 +158,13 @@ def has_ellipsis(node: ast.AST) -> bool:
 
 
 def undefined_names(node: ast.AST, known: Iterable[str] = ()) -> set[str]:
-    """Names that would be a NameError: neither called, nor known, nor importable."""
+    """Names that would be a NameError: neither called, nor known, nor provided."""
     needed = needed_names(node) - called_names(node) - set(known)
-    return {name for name in needed if name not in imports_for(node, known)}
+    return needed - provided_names(node, known)
 
 
-def imports_for(node: ast.AST, known: Iterable[str] = ()) -> dict[str, str]:
-    """Import statements that `node` needs from the standard library, by the name they bind."""
-    imports = {}
+def provided_names(node: ast.AST, known: Iterable[str] = ()) -> set[str]:
+    """Names of the standard library that `node` needs and the checks provide."""
     modules = {
         child.value.id
         for child in ast.walk(node)
@@ -168,12 +175,8 @@ def imports_for(node: ast.AST, known: Iterable[str] = ()) -> dict[str, str]:
         for child in ast.walk(node)
         if isinstance(child, ast.Call) and isinstance(child.func, ast.Name)
     }
-    for name in sorted(needed_names(node) - set(known)):
-        if name in plain_calls and name in _WELL_KNOWN:
-            imports[name] = f"from {_WELL_KNOWN[name]} import {name}"
-        elif name in modules and name in sys.stdlib_module_names:
-            imports[name] = f"import {name}"
-    return imports
+    provided = (plain_calls & set(PROVIDED_NAMES)) | (modules & PROVIDED_MODULES)
+    return provided & (needed_names(node) - set(known))
 
 
 def is_stdlib_import(statement: ast.stmt) -> bool:
