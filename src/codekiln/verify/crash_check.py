@@ -1,0 +1,176 @@
+"""What does the candidate do on inputs near the examples? Crashes, and a fingerprint.
+
+Runs varied inputs (see varied_inputs) and, in the same process, the examples once more with
+another seed for hashes and for chance. A varied input may be invalid, so what happens on it is a
+warning: an exception that the code does not raise itself, the death of the interpreter, memory,
+time. Only two things fail a candidate: a name that is defined nowhere, and an example whose
+result changes with the seed. The results on all varied inputs make the behaviour fingerprint.
+"""
+
+from __future__ import annotations
+
+import builtins
+import time
+from collections.abc import Sequence
+
+from codekiln.core.files import sha256_text
+from codekiln.core.task import Task
+from codekiln.core.verdict import CheckReport, ExampleRun, Finding, Span, Verdict
+from codekiln.verify.checks import Trial
+from codekiln.verify.example_check import judge_examples
+from codekiln.verify.sandboxed_calls import CallsResult, Step, StepResult, run_calls
+from codekiln.verify.steps import example_sessions
+from codekiln.verify.values import canonical
+from codekiln.verify.varied_inputs import varied_sessions
+
+MAX_WARNINGS = 5
+HASH_SEED = 1
+
+
+class CrashCheck:
+    """Warns of crashes on varied inputs and fingerprints the behaviour."""
+
+    name = "crash"
+    cost = 30
+
+    def applies(self, task: Task) -> bool:
+        """Python tasks with an example that can be run."""
+        return task.language == "python" and any(example.call for example in task.examples)
+
+    def run(self, trial: Trial) -> CheckReport:
+        """Sets `trial.behaviour` and `trial.crashes` besides reporting."""
+        started = time.monotonic()
+        varied = varied_sessions(trial.task, trial.limits.varied_inputs)
+        if not varied:
+            return CheckReport(
+                check=self.name,
+                verdict=Verdict.UNVERIFIED,
+                detail="no example is a call with literal arguments that could be varied",
+            )
+        again = [session.steps for session in example_sessions(trial.task)]
+        calls = run_calls(
+            trial.code,
+            [*varied, *again],
+            trial.isolation,
+            call_s=trial.limits.varied_call_s,
+            load_s=trial.limits.load_s,
+            memory_bytes=trial.limits.memory_bytes,
+            hash_seed=HASH_SEED,
+        )
+        pairs = [
+            pair
+            for session, results in zip(varied, calls.steps, strict=False)
+            for pair in zip(session, results, strict=True)
+        ]
+        trial.behaviour = fingerprint([result for _, result in pairs], _prints(trial.task))
+        crashes = [(step, result) for step, result in pairs if _is_crash(result)]
+        trial.crashes = len(crashes)
+        findings = [*self._errors(trial, calls, len(varied), crashes), *self._warnings(crashes)]
+        findings += self._state(pairs)
+        failed = any(finding.severity == "error" for finding in findings)
+        verdict = Verdict.PASSED
+        if failed:
+            unstable = any(finding.rule == "unstable" for finding in findings)
+            verdict = Verdict.WRONG_OUTPUT if unstable else Verdict.RUNTIME_ERROR
+        return CheckReport(
+            check=self.name,
+            verdict=verdict,
+            findings=tuple(findings),
+            isolation=calls.isolation,
+            detail=f"{len(pairs)} varied calls, {len(crashes)} crashes",
+            seconds=time.monotonic() - started,
+        )
+
+    def _errors(
+        self,
+        trial: Trial,
+        calls: CallsResult,
+        skip: int,
+        crashes: Sequence[tuple[Step, StepResult]],
+    ) -> list[Finding]:
+        findings = []
+        for step, result in crashes:
+            raised = result.raised
+            if raised and raised.kind == "NameError" and raised.line and not _known(raised.name):
+                message = f"{_text(step)} uses `{raised.name}`, which is defined nowhere"
+                span = Span(raised.line)
+                findings.append(Finding(self.name, "error", message, "undefined-name", span))
+                break
+        first = {run.call: run for run in _examples(trial, trial.example_calls)}
+        for run in _examples(trial, _examples_of(calls, skip)):
+            before = first.get(run.call)
+            # A time-out may be the machine's doing; another value is the candidate's.
+            if run.outcome == "wrong_output" and before is not None and before.passed:
+                message = (
+                    f"{run.call} gave {before.observed}, and {run.observed} on a second run: the "
+                    "result depends on the order of a set, on chance or on time"
+                )
+                findings.append(Finding(self.name, "error", message, "unstable"))
+        return findings
+
+    def _warnings(self, crashes: Sequence[tuple[Step, StepResult]]) -> list[Finding]:
+        kinds: dict[str, Finding] = {}
+        for step, result in crashes:
+            rule = result.raised.kind if result.raised else result.outcome
+            line = result.raised.line if result.raised else 0
+            if rule not in kinds and len(kinds) < MAX_WARNINGS:
+                kinds[rule] = Finding(
+                    self.name,
+                    "warning",
+                    f"{_text(step)} (an input varied from the examples) fails: {result.why}",
+                    rule=rule,
+                    span=Span(line) if line else None,
+                )
+        return list(kinds.values())
+
+    def _state(self, pairs: Sequence[tuple[Step, StepResult]]) -> list[Finding]:
+        (first_step, first), (last_step, last) = pairs[0], pairs[-1]
+        if first_step != last_step or not first_step.function or len(pairs) < 2:
+            return []
+        if first.outcome != "value" or last.outcome != "value":
+            return []
+        if canonical(first.value) == canonical(last.value):
+            return []
+        message = f"{_text(first_step)} gives another result when called again later"
+        return [Finding(self.name, "warning", message, "kept-state")]
+
+
+def fingerprint(results: Sequence[StepResult], with_output: bool = False) -> str:
+    """Hex text that is equal for equal results: values (floats to nine digits) or exceptions."""
+    parts = []
+    for result in results:
+        if result.outcome == "value":
+            part = canonical(result.value)
+        else:
+            part = f"!{result.raised.kind if result.raised else result.outcome}"
+        parts.append(part + (f"\n{result.printed}" if with_output else ""))
+    return sha256_text("\0".join(parts).encode("ascii", "backslashreplace").decode("ascii"))[:16]
+
+
+def _is_crash(result: StepResult) -> bool:
+    if result.outcome in ("timeout", "out_of_memory", "died"):
+        return True
+    return result.outcome == "raised" and result.raised is not None and not result.raised.deliberate
+
+
+def _examples_of(calls: CallsResult, skip: int) -> CallsResult:
+    return CallsResult(calls.steps[skip:], calls.defined, load_error=calls.load_error)
+
+
+def _examples(trial: Trial, calls: CallsResult) -> list[ExampleRun]:
+    return [item.run for _, item in sorted(judge_examples(trial, calls).items())]
+
+
+def _known(name: str) -> bool:
+    return hasattr(builtins, name)
+
+
+def _prints(task: Task) -> bool:
+    return any(example.stdout is not None for example in task.examples)
+
+
+def _text(step: Step) -> str:
+    if not step.function:
+        return step.source
+    inner = step.args[1:-1].removesuffix(",") if step.args != "()" else ""
+    return f"{step.function}({inner}{', **' + step.kwargs if step.kwargs != '{}' else ''})"

@@ -1,0 +1,232 @@
+"""Python source as data: guarded parsing, what a module defines, demo code at its end.
+
+Takes untrusted source text; never executes or compiles it. Guards: `parse` refuses text that
+could exhaust the parser (size, nesting, operator chains, null bytes) and gives None for it; the
+sandbox, which compiles for real, has the last word on such text.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import threading
+import warnings
+from dataclasses import dataclass
+
+MAX_CHARS = 200_000
+MAX_BRACKETS = 80
+MAX_INDENT = 400
+# Long runs of prefix operators recurse once per operator in the parser.
+_PREFIX_RUN = re.compile(r"(?:(?:not|await|lambda\s*:)\s+|[-+~]\s*){150}")
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_DEMO_CALLS = frozenset({"print", "input", "exit", "quit", "main", "test", "tests", "run_tests"})
+# Changing the filters of the warnings module is not thread-safe.
+_WARNINGS_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """Code without its demo part; `removed` names in words what went, with 1-based lines."""
+
+    code: str
+    removed: tuple[str, ...] = ()
+
+
+def parse(code: str) -> ast.Module | SyntaxError | None:
+    """The module's tree, the syntax error, or None when the text is beyond the guards."""
+    if not _within_guards(code):
+        return None
+    try:
+        with _WARNINGS_LOCK, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
+    except SyntaxError as error:
+        return error
+    except (ValueError, MemoryError, RecursionError, OverflowError):
+        return None
+
+
+def parse_expression(source: str) -> ast.expr | None:
+    """The tree of one expression; None when it is none (or beyond the guards)."""
+    tree = parse(source.strip())
+    if isinstance(tree, ast.Module) and len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr):
+        return tree.body[0].value
+    return None
+
+
+def top_level_names(tree: ast.Module) -> tuple[str, ...]:
+    """Functions, classes and assigned names of the module, in order of appearance."""
+    names: dict[str, None] = {}
+    for statement in tree.body:
+        if isinstance(statement, _DEFINITIONS):
+            names[statement.name] = None
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            names.update((node.id, None) for node in targets if isinstance(node, ast.Name))
+        elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+            names.update(
+                ((alias.asname or alias.name).partition(".")[0], None) for alias in statement.names
+            )
+    return tuple(names)
+
+
+def defined_callables(tree: ast.Module) -> tuple[str, ...]:
+    """Names of the module's functions and classes."""
+    return tuple(node.name for node in tree.body if isinstance(node, _DEFINITIONS))
+
+
+def trim_demo(code: str, keep: str = "") -> Trimmed:
+    """Drop what runs on import only to show the definitions off.
+
+    Dropped, when the module defines a function or class: `if __name__ == "__main__":` blocks;
+    after the first definition top-level `print(...)`, `input(...)`, `assert`, bare calls of
+    `main`/`test`/`exit`, and loops and conditions made only of those; behind the last definition
+    assignments of computed values, and method calls on them, that only the dropped code reads.
+    All else stays, the name `keep` and text that does not parse included.
+    """
+    tree = parse(code)
+    if not isinstance(tree, ast.Module) or not any(isinstance(n, _DEFINITIONS) for n in tree.body):
+        return Trimmed(code)
+    demo = _demo_statements(tree, keep)
+    if not demo:
+        return Trimmed(code)
+    # The tokenizer knows fewer line ends than str.splitlines does.
+    lines = code.split("\n")
+    if "\r" in code or "\f" in code or any(_shares_a_line(node, tree) for node in demo):
+        return Trimmed(code)
+    gone: set[int] = set()
+    removed = []
+    for node in demo:
+        first, last = node.lineno, node.end_lineno or node.lineno
+        gone.update(range(first - 1, last))
+        removed.append(f"line {first}: {ast.unparse(node).splitlines()[0][:60]}")
+    kept = [line for number, line in enumerate(lines) if number not in gone]
+    trimmed = "\n".join(kept).rstrip() + "\n"
+    # A comment above removed code says nothing any more, one at the very end in particular.
+    trimmed = re.sub(r"(?:\n[ \t]*(?:#[^\n]*)?)+\Z", "\n", trimmed)
+    after = parse(trimmed)
+    if not isinstance(after, ast.Module) or defined_callables(after) != defined_callables(tree):
+        return Trimmed(code)
+    return Trimmed(trimmed, tuple(removed))
+
+
+def _within_guards(code: str) -> bool:
+    if len(code) > MAX_CHARS or "\0" in code or _PREFIX_RUN.search(code):
+        return False
+    depth = deepest = 0
+    for character in code:
+        if character in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]}":
+            depth = max(depth - 1, 0)
+    indent = max((len(line) - len(line.lstrip()) for line in code.splitlines()), default=0)
+    return deepest <= MAX_BRACKETS and indent <= MAX_INDENT
+
+
+def _demo_statements(tree: ast.Module, keep: str) -> list[ast.stmt]:
+    first = next(place for place, node in enumerate(tree.body) if isinstance(node, _DEFINITIONS))
+    demo = [
+        node
+        for place, node in enumerate(tree.body)
+        if _is_main_guard(node) or (place > first and _is_demo(node))
+    ]
+    if not demo:
+        return demo
+    last = max(place for place, node in enumerate(tree.body) if isinstance(node, _DEFINITIONS))
+    support = _support(tree.body[last + 1 :], tree, demo, keep)
+    return sorted([*demo, *support], key=lambda node: node.lineno)
+
+
+def _support(
+    tail: list[ast.stmt], tree: ast.Module, demo: list[ast.stmt], keep: str
+) -> list[ast.stmt]:
+    """Assignments and method calls behind the last definition that only the demo needs."""
+    assigned = {id(node): _assigned(node) for node in tail}
+    own = set().union(*assigned.values()) - {keep}
+    support = []
+    for node in tail:
+        names = assigned[id(node)] or _receiver(node) & own
+        if node not in demo and names and names <= own:
+            support.append((node, names))
+    changed = True
+    while changed:
+        changed = False
+        going = [*demo, *(node for node, _ in support)]
+        for item in list(support):
+            readers = [n for n in tree.body if n is not item[0] and item[1] & _names(n)]
+            if any(reader not in going for reader in readers) or not (
+                readers or "input" in _names(item[0])
+            ):
+                support.remove(item)
+                changed = True
+    return [node for node, _ in support]
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    """Names that a plain assignment of a computed value binds; an alias does not count."""
+    if not isinstance(node, ast.Assign) or isinstance(
+        node.value, (ast.Name, ast.Attribute, ast.Lambda)
+    ):
+        return set()
+    parts = [part for target in node.targets for part in _flat(target)]
+    return {p.id for p in parts if isinstance(p, ast.Name)} if _all_names(parts) else set()
+
+
+def _flat(target: ast.expr) -> list[ast.expr]:
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return [part for item in target.elts for part in _flat(item)]
+    return [target]
+
+
+def _all_names(parts: list[ast.expr]) -> bool:
+    return all(isinstance(part, ast.Name) for part in parts)
+
+
+def _receiver(node: ast.stmt) -> set[str]:
+    """The variable whose method a bare call statement calls."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        function = node.value.func
+        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+            return {function.value.id}
+    return set()
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}
+
+
+def _is_main_guard(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Compare)
+        and not node.orelse
+        and {"__name__", "'__main__'"}
+        == {ast.unparse(part) for part in (node.test.left, *node.test.comparators)}
+    )
+
+
+def _is_demo(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Assert):
+        return True
+    if isinstance(node, ast.Expr):
+        value = node.value
+        return (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Name)
+            and value.func.id in _DEMO_CALLS
+        )
+    if isinstance(node, (ast.For, ast.While, ast.If)):
+        body = [*node.body, *node.orelse]
+        return all(_is_demo(item) or isinstance(item, ast.Pass) for item in body)
+    return False
+
+
+def _shares_a_line(node: ast.stmt, tree: ast.Module) -> bool:
+    last = node.end_lineno or node.lineno
+    return any(
+        other is not node
+        and other.lineno <= last
+        and (other.end_lineno or other.lineno) >= node.lineno
+        for other in tree.body
+    )

@@ -1,0 +1,80 @@
+"""Turns a task's examples into sessions of steps for the sandbox.
+
+Takes a Task; gives sessions with the example of each step. An example of session 0 is a session
+of its own. A bare call such as `put("a", 1)` also gets its form as a method call, for candidates
+that define one class with that method; not for a task whose entry point is that very function.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from codekiln.core.task import Task
+from codekiln.verify.python_source import parse_expression
+from codekiln.verify.sandboxed_calls import Step
+
+INSTANCE = "__instance__"
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSession:
+    """Examples that share a namespace; `places` (indexes into the task's) and `steps` match."""
+
+    places: tuple[int, ...]
+    steps: tuple[Step, ...]
+
+
+def example_sessions(task: Task) -> tuple[ExampleSession, ...]:
+    """The sessions in order of their first example; examples without a call are left out."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for place, example in enumerate(task.examples):
+        if example.call is not None:
+            key = (example.session, 0) if example.session else (0, place)
+            groups.setdefault(key, []).append(place)
+    methods = in_class_style(task)
+    return tuple(
+        ExampleSession(
+            places=tuple(group),
+            steps=tuple(step_for(task.examples[place].call or "", methods) for place in group),
+        )
+        for group in groups.values()
+    )
+
+
+def step_for(source: str, methods: bool) -> Step:
+    """The step that evaluates `source`; `methods` allows its form as a method call."""
+    call = bare_call(source)
+    if call is None:
+        return Step(source=source)
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    method = ast.Call(
+        func=ast.Attribute(value=ast.Name(INSTANCE, ast.Load()), attr=name, ctx=ast.Load()),
+        args=call.args,
+        keywords=call.keywords,
+    )
+    return Step(source=source, callee=name, method=ast.unparse(method) if methods else "")
+
+
+def bare_call(source: str) -> ast.Call | None:
+    """The call when `source` is `name(…)` as a whole."""
+    tree = parse_expression(source)
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+        return tree
+    return None
+
+
+def in_class_style(task: Task) -> bool:
+    """True when bare calls may mean methods of a class that the task asks for."""
+    callees = {
+        call.func.id
+        for example in task.examples
+        if (call := bare_call(example.call or "")) is not None and isinstance(call.func, ast.Name)
+    }
+    given = f"{task.signature}\n{task.skeleton}"
+    return (
+        not task.entry_point
+        or task.entry_point not in callees
+        or len(callees) > 1
+        or "class " in given
+    )

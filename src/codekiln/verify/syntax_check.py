@@ -1,0 +1,62 @@
+"""Does the candidate parse? Python is compiled in the sandbox, the rest parsed by tree-sitter.
+
+For Python a guarded parse in this process spares broken code the sandbox; only the real compiler
+inside it says that code is right, since tree-sitter and `ast.parse` accept more than it does.
+"""
+
+from __future__ import annotations
+
+import time
+
+from codekiln.core.task import Task
+from codekiln.core.verdict import CheckReport, Finding, Span, Verdict
+from codekiln.languages import syntax_errors
+from codekiln.verify.checks import Trial
+from codekiln.verify.python_source import parse
+
+MAX_FINDINGS = 5
+
+
+class SyntaxCheck:
+    """Fails a candidate that its language cannot parse."""
+
+    name = "syntax"
+    cost = 10
+
+    def applies(self, task: Task) -> bool:
+        """Every language of the registry has a grammar."""
+        return True
+
+    def run(self, trial: Trial) -> CheckReport:
+        """One finding per broken place."""
+        started = time.monotonic()
+        if trial.task.language == "python":
+            findings, isolation = self._python(trial)
+        else:
+            findings = tuple(
+                self._finding(issue.message, issue.line, issue.column)
+                for issue in syntax_errors(trial.task.language, trial.code)[:MAX_FINDINGS]
+            )
+            isolation = ""
+        return CheckReport(
+            check=self.name,
+            verdict=Verdict.SYNTAX_ERROR if findings else Verdict.PASSED,
+            findings=findings,
+            isolation=isolation,
+            seconds=time.monotonic() - started,
+        )
+
+    def _python(self, trial: Trial) -> tuple[tuple[Finding, ...], str]:
+        tree = parse(trial.code)
+        if isinstance(tree, SyntaxError):
+            column = max((tree.offset or 1) - 1, 0)
+            return (self._finding(tree.msg, tree.lineno or 0, column),), ""
+        calls = trial.example_calls
+        if calls.syntax is None:
+            return (), calls.isolation
+        problem = calls.syntax
+        return (self._finding(problem.message, problem.line, problem.column),), calls.isolation
+
+    def _finding(self, message: str, line: int, column: int) -> Finding:
+        span = Span(line, column) if line else None
+        return Finding(self.name, "error", message, rule="syntax", span=span)
