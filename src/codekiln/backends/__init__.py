@@ -1,0 +1,21 @@
+"""Where completions come from: one protocol over the embedded engine and over any server."""
+
+from codekiln.backends.opening import open_backend
+from codekiln.backends.protocol import (
+    Backend,
+    BackendInfo,
+    Cancel,
+    Completion,
+    CompletionRequest,
+    Delta,
+)
+
+__all__ = [
+    "Backend",
+    "BackendInfo",
+    "Cancel",
+    "Completion",
+    "CompletionRequest",
+    "Delta",
+    "open_backend",
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from codekiln.core import Prompt, Sampling
 
@@ -108,6 +108,12 @@ class Backend(Protocol):
         self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
     ) -> list[tuple[Completion, ...]]:
         """All completions of all requests, in order."""
+
+    def __enter__(self) -> Self:
+        """The backend itself; leaving the block closes it."""
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
 
     def close(self) -> None:
         """Free weights, sockets and threads; idempotent."""
