@@ -20,6 +20,9 @@ _POSITIVE = (
     *("vocab_size", "hidden_size", "intermediate_size", "layers", "heads", "kv_heads"),
     *("head_dim", "rope_theta", "rms_norm_eps", "context_tokens", "decoder_sparse_step"),
 )
+# Far beyond any real model; a damaged file must not make the reader count to a billion.
+_LIMITS = {"layers": 2048, "experts": 65_536}
+_LIMIT = 1 << 32
 _REMEDY = "Use a Qwen2, Qwen3 or Qwen3-MoE checkpoint (codekiln models list shows some)"
 
 
@@ -58,9 +61,10 @@ class ModelConfig:
         if self.architecture == "qwen3_moe":
             positive += ["experts", "experts_per_token", "expert_intermediate_size"]
         for field in positive:
-            if not getattr(self, field) > 0:
+            value = getattr(self, field)
+            if not 0 < value < _LIMITS.get(field, _LIMIT):
                 raise WeightsError(
-                    f"The checkpoint's configuration has {field} = {getattr(self, field)}",
+                    f"The checkpoint's configuration has {field} = {value}",
                     "The file is damaged; download it again",
                 )
         if self.heads % self.kv_heads or self.experts_per_token > self.experts:

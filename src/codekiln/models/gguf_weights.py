@@ -68,6 +68,8 @@ def gguf_config(gguf: GgufFile) -> ModelConfig:
     try:
         heads, hidden = int(key("attention.head_count")), int(key("embedding_length"))
         layers = int(key("block_count"))
+        if layers > len(tensors):
+            raise ValueError(f"{layers} layers in {len(tensors)} tensors")
         return ModelConfig(
             architecture=_ARCHITECTURES[cast(str, name)],
             vocab_size=_tensor(gguf, "token_embd.weight").shape[0],

@@ -184,10 +184,15 @@ def gguf_tokenizer(gguf: GgufFile, eos_ids: tuple[int, ...]) -> ChatTokenizer:
             for token_id, (text, kind) in enumerate(zip(texts, kinds, strict=True))
             if kind in (_NORMAL, _USER_DEFINED)
         }
-        backend = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(
             f"{gguf.path} has a malformed tokenizer ({error})", "Download it again"
+        ) from error
+    try:
+        backend = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    except Exception as error:  # the package raises nothing more specific
+        raise WeightsError(
+            f"{gguf.path} has a malformed vocabulary ({error})", "Download it again"
         ) from error
     backend.normalizer = normalizers.NFC()
     backend.pre_tokenizer = pre_tokenizers.Sequence(
