@@ -172,13 +172,15 @@ def _class_words() -> re.Pattern[str]:
 @cache
 def _language_patterns() -> tuple[tuple[re.Pattern[str], Language], ...]:
     # Case counts: "in Go" is a language, "in go" is not, and C and R are single letters.
-    things = r"(?:function|class|program|method|code|script|struct|module|实现|函数|程序|代码|类)"
+    things = r"(?:function|class|program|method|script|struct|module|实现|函数|程序|代码|类)"
+    # Behind "in C" the sentence ends or goes on about the code; "in C order" is something else.
+    end = r"(?=\s*(?:$|[.,;:!?，。；：]|\b(?:that|which|to|with|and|for|using)\b|[\u4e00-\u9fff]))"
     patterns = []
     for language in all_languages():
         if language.kind == "programming" and not language.can_run:
             name = re.escape(language.display_name)
             word = rf"(?<![A-Za-z0-9_+#]){name}(?![A-Za-z0-9_+#])"
-            pattern = rf"(?:\b[Ii]n|\b[Uu]sing|用|使用)\s*{word}|{word}\s*(?:语言)?\s*{things}"
+            pattern = rf"(?:\b[Ii]n|\b[Uu]sing|用|使用)\s*{word}{end}|{word}\s*(?:语言)?\s*{things}"
             patterns.append((re.compile(pattern), language))
     return tuple(patterns)
 

@@ -183,7 +183,8 @@ def _read_split(text: str, match: re.Match[str]) -> list[Draft]:
     if has_ellipsis(last):
         return [Draft(text, why_not="`...` in the call leaves something out")]
     right = text[match.end() :]
-    check = with_result(text, source_of(left, last), relation, right)
+    call = source_of(left, last)
+    check = with_result(text, normalised(call) or call, relation, right)
     if check.call is None:
         inline = list(find_inline(text))
         return inline or [check]
@@ -244,12 +245,11 @@ def _whole_value(text: str) -> Value | None:
     named = node.func if isinstance(node, ast.Call) else node
     if isinstance(named, ast.Name | ast.Attribute) and is_exception_name(source_of(source, named)):
         return Value(0, raises=source_of(source, named).rsplit(".", 1)[-1])
-    if has_ellipsis(node) or _is_nan(source):
+    if has_ellipsis(node):
         return None
     if isinstance(node, ast.Name):
-        if source.casefold() in ("inf", "infinity"):
-            return Value(0, expected="float('inf')")
-        return None
+        special = source.casefold()
+        return Value(0, expected=f"float('{special}')") if special in ("inf", "nan") else None
     if undefined_names(node) or (isinstance(node, ast.Compare) and needed_names(node)):
         return None
     return Value(0, expected=source)
@@ -357,10 +357,6 @@ def _is_print(node: ast.expr | None) -> bool:
     return (
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     )
-
-
-def _is_nan(source: str) -> bool:
-    return re.search(r"(?<![\w])nan(?![\w])", mask_strings(source), re.IGNORECASE) is not None
 
 
 def _short(text: str) -> str:

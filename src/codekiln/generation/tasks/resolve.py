@@ -95,11 +95,12 @@ def _spread(draft: Draft, call: str, node: ast.Call, interface: Interface) -> Dr
             return replace(ready, call=f"{interface.entry_point}({values})")
         return ready
     required, single = interface.required, node.args[0] if given == 1 else None
-    if isinstance(single, ast.Tuple):
-        inner = source_of(call, single).strip().removeprefix("(").removesuffix(")")
+    if isinstance(single, ast.Tuple | ast.List):
+        # A list in place of several arguments is what JSON makes of a tuple.
+        inner = source_of(call, single).strip()[1:-1]
         if required is not None and required == len(single.elts) and required != 1:
             return replace(ready, call=f"{interface.entry_point}({inner})")
-        if required is None:
+        if required is None and isinstance(single, ast.Tuple):
             return _kept_as_text(
                 draft, "its input may be one tuple or several arguments; write it as a call"
             )
