@@ -38,6 +38,7 @@ _CANDIDATES = (
     "/gnu/store",
     "/etc/ld.so.cache",
     "/etc/alternatives",
+    "/etc/ssl/openssl.cnf",
 )
 _PYTHON_FOLDERS = ("bin", "lib", "lib64")
 
@@ -62,7 +63,8 @@ def host_paths() -> HostPaths:
     python = Path(base).resolve()
     prefix = Path(sys.base_prefix).resolve()
     folders = [prefix / name for name in _PYTHON_FOLDERS]
-    wanted = [*map(Path, _CANDIDATES), python, *folders]
+    java_settings = Path("/etc").glob("java-*")
+    wanted = [*map(Path, _CANDIDATES), *java_settings, python, *folders]
     # A link such as /lib -> usr/lib is recreated inside; the place it leads to is shown anyway.
     shown = [str(path) for path in wanted if path.exists() and not path.is_symlink()]
     return HostPaths(str(python), without_nested(shown))

@@ -1,39 +1,39 @@
 """Isolations that run each program under a supervisor process of its own.
 
-Thread-safe: `run` shares nothing between calls. The supervisor is started without forking this
-process by hand (threads of a numeric library may hold locks), in its own session, so that a
-Ctrl-C on the terminal reaches only the caller, which then cancels the run.
+Turns a Program into a request and a reply into a RunResult. Thread-safe: `run` shares nothing
+between calls but the server that forks the supervisors.
 """
 
 from __future__ import annotations
 
-import os
-import select
-import subprocess
+import functools
 import tempfile
-import time
 from pathlib import Path
 from typing import cast
 
 from codekiln.core.errors import SandboxError, UsageError
 from codekiln.sandbox.host_paths import host_paths, without_nested
-from codekiln.sandbox.supervisor.wire import Reply, Request, decode_reply, encode
+from codekiln.sandbox.supervisor.wire import Request
+from codekiln.sandbox.supervisor_client import SupervisorServer
 from codekiln.sandbox.types import IsolationLevel, Outcome, Program, RunResult
 
-_BOOT = "import sys; sys.path.append(sys.argv[1]); from supervisor.main import main; main()"
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-# Beyond the wall limit: set-up, killing the tree, reading back.
-_GRACE_S = 30.0
-_CANCEL_S = 10.0
 
 
 class SupervisedIsolation:
-    """One level of isolation on this machine."""
+    """One level of isolation on this machine.
 
-    def __init__(self, level: IsolationLevel, name: str, landlock_abi: int) -> None:
+    `landlock_abi` is the newest Landlock version to use. With `change_user` off a supervisor
+    that is root keeps its user for the program, as it has to where it may not change it.
+    """
+
+    def __init__(
+        self, level: IsolationLevel, name: str, landlock_abi: int, *, change_user: bool = True
+    ) -> None:
         self._level = level
         self._name = name
         self._landlock_abi = landlock_abi
+        self._change_user = change_user
 
     @property
     def level(self) -> IsolationLevel:
@@ -53,7 +53,7 @@ class SupervisedIsolation:
         `argv[0]` cannot be started.
         """
         request = self._request(program)
-        reply = _exchange(request)
+        reply = _server().exchange(request)
         if reply["error"]:
             raise SandboxError(
                 f"The sandbox ({self._name}) could not run {program.argv[0]!r}: {reply['error']}",
@@ -92,6 +92,7 @@ class SupervisedIsolation:
         return Request(
             level=int(self._level),
             landlock_abi=self._landlock_abi,
+            change_user=self._change_user,
             argv=argv,
             files={name: bytes(content) for name, content in program.files.items()},
             stdin=program.stdin,
@@ -109,7 +110,6 @@ class SupervisedIsolation:
             open_files=limits.open_files,
             read_only=list(without_nested([*host.read_only, *_resolved(program.read_only)])),
             collect=list(program.collect),
-            python=host.python,
             scratch_parent=tempfile.gettempdir(),
         )
 
@@ -135,60 +135,12 @@ def _check_no_file_is_a_folder(program: Program) -> None:
 def _resolved(paths: tuple[str, ...]) -> list[str]:
     resolved = []
     for path in paths:
-        if not os.path.isabs(path) or not Path(path).exists():
+        if not Path(path).is_absolute() or not Path(path).exists():
             raise UsageError(f"The read-only path {path!r} is not there", "Give an absolute path")
         resolved.append(str(Path(path).resolve()))
     return resolved
 
 
-def _exchange(request: Request) -> Reply:
-    process = subprocess.Popen(
-        [request["python"], "-I", "-S", "-c", _BOOT, str(Path(__file__).parent)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd="/",
-        env={"LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
-    assert process.stdin and process.stdout and process.stderr
-    try:
-        deadline = time.monotonic() + request["wall_s"] + _GRACE_S
-        try:
-            process.stdin.write(encode(request))
-            process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died at once; its last words follow
-        reply = decode_reply(_read_until(process.stdout.fileno(), deadline))
-        if reply is None:
-            process.kill()
-            words = process.stderr.read().decode(errors="replace").strip().splitlines()
-            raise SandboxError(
-                f"The sandbox supervisor died ({words[-1] if words else 'no message'})",
-                "`codekiln doctor` shows what works on this machine",
-            )
-        return reply
-    finally:
-        # Closing its input tells a supervisor that still works to kill the program and go.
-        process.stdin.close()
-        try:
-            process.wait(_CANCEL_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
-        process.stderr.close()
-
-
-def _read_until(fd: int, deadline: float) -> bytes:
-    """Everything up to end of file, or what there was at the deadline."""
-    data = bytearray()
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    while (left_s := deadline - time.monotonic()) > 0:
-        if poll.poll(left_s * 1000):
-            chunk = os.read(fd, 1 << 20)
-            if not chunk:
-                break
-            data += chunk
-    return bytes(data)
+@functools.cache
+def _server() -> SupervisorServer:
+    return SupervisorServer(host_paths().python)

@@ -36,6 +36,7 @@ class Launch:
     stdio: tuple[int, int, int]
     confinement: Confinement
     quota: Quota
+    change_user: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,15 @@ class Inside:
     channel: socket.socket
     work_fd: int
     proc_fd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the init reported: the program's wait status, and the use of all it reaped."""
+
+    wait_status: int
+    cpu_s: float
+    peak_bytes: int
 
 
 def start(launch: Launch) -> Inside:
@@ -59,7 +69,7 @@ def start(launch: Launch) -> Inside:
         _init(launch, theirs)
     theirs.close()
     try:
-        maps_owner = _write_id_maps(pid)
+        maps_owner = _write_id_maps(pid, launch.change_user)
         ours.send(maps_owner)
         message, fds, _, _ = socket.recv_fds(ours, 2000, 2)
         if message != b"ready":
@@ -77,21 +87,21 @@ def start(launch: Launch) -> Inside:
     return Inside(pid, ours, fds[0], fds[1] if len(fds) > 1 else None)
 
 
-def read_status(inside: Inside) -> tuple[int, float, int] | None:
-    """(wait status, processor seconds of reaped processes, peak bytes); None if it was killed."""
+def read_status(inside: Inside) -> Status | None:
+    """The init's last word; None if it was killed before it could say it."""
     try:
         message = inside.channel.recv(200).split()
     except OSError:
         return None
     if len(message) != 3:
         return None
-    return int(message[0]), float(message[1]), int(message[2])
+    return Status(int(message[0]), float(message[1]), int(message[2]))
 
 
-def _write_id_maps(pid: int) -> bytes:
+def _write_id_maps(pid: int, change_user: bool) -> bytes:
     """Map the program to an unprivileged user; says which user the init has to drop to."""
     own_uid, own_gid = os.geteuid(), os.getegid()
-    if own_uid == 0:
+    if own_uid == 0 and change_user:
         both = f"0 0 1\n{PROGRAM_USER} {PROGRAM_USER} 1\n"
         with suppress(PermissionError):
             _write(f"/proc/{pid}/uid_map", both)

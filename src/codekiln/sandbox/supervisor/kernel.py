@@ -58,6 +58,8 @@ _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _CLOSE_RANGE_CLOEXEC = 4
 _MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
+_CAP_DAC_READ_SEARCH = 2
+_PR_CAP_AMBIENT_RAISE = 2
 _LAST_CAPABILITY = 63
 
 # PyDLL keeps the interpreter lock during the call: the child of clone() must find it held.
@@ -134,23 +136,29 @@ def set_hostname(name: str) -> None:
     _checked(int(_libc.sethostname(name.encode(), ctypes.c_size_t(len(name)))), "sethostname")
 
 
-def bar_capabilities() -> None:
+def bar_capabilities(*, keep_search: bool) -> None:
     """Let no later exec bring a capability back, not even for user 0. Call before leaving it."""
     noroot_and_locks = 0x2F
     try:
         prctl(PR_SET_SECUREBITS, noroot_and_locks)
         for capability in range(_LAST_CAPABILITY + 1):
+            if keep_search and capability == _CAP_DAC_READ_SEARCH:
+                continue
             prctl(PR_CAPBSET_DROP, capability)
     except OSError:
         # Past the last capability that this kernel knows, or there is none to drop them with.
         return
 
 
-def drop_capabilities() -> None:
-    """Give up every capability that the calling process holds."""
+def drop_capabilities(*, keep_search: bool) -> None:
+    """Give up every capability of the calling process but, if asked, CAP_DAC_READ_SEARCH."""
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     version_3 = 0x20080522
-    syscall(SYS_CAPSET, struct.pack("=Ii", version_3, 0), bytes(24))
+    low = 1 << _CAP_DAC_READ_SEARCH if keep_search else 0
+    sets = struct.pack("=IIIIII", low, low, low, 0, 0, 0)
+    syscall(SYS_CAPSET, struct.pack("=Ii", version_3, 0), sets)
+    if keep_search:
+        prctl(PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_READ_SEARCH)
 
 
 def close_on_exec_from(first: int) -> None:

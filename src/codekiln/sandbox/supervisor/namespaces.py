@@ -5,6 +5,9 @@ Covered: the program sees the system's programs and libraries read-only, the int
 No home, no /etc beyond the loader's, no host processes, no network interface that is up.
 """
 
+# Plain os calls: a root file system under construction, by plain absolute paths.
+# ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH112, PTH114, PTH115, PTH120, PTH208, PTH211
+
 from __future__ import annotations
 
 import os
@@ -14,7 +17,7 @@ from dataclasses import dataclass
 from . import kernel
 
 WORK = "/box"
-_WRITABLE = (WORK, "/tmp", "/dev/shm")
+WRITABLE = (WORK, "/tmp", "/dev/shm")
 _STAGING = "/tmp"  # exists everywhere; the mount is visible to this mount namespace only
 _OLD_ROOT = "/.host"
 _SCRATCH = "/.scratch"
@@ -43,7 +46,7 @@ def build_root(read_only: list[str], scratch_bytes: int, files: int, owner: int)
     os.mkdir(_STAGING + _OLD_ROOT)
     kernel.pivot_root(_STAGING, _STAGING + _OLD_ROOT)
     os.chdir("/")
-    hidden_by_scratch = tuple(f"{path}/" for path in _WRITABLE)
+    hidden_by_scratch = tuple(f"{path}/" for path in WRITABLE)
     early = [path for path in read_only if not path.startswith(hidden_by_scratch)]
     for path in early:
         _bind_read_only(path)
@@ -99,7 +102,7 @@ def _make_scratch(size_bytes: int, files: int, owner: int) -> None:
     os.mkdir(_SCRATCH)
     options = f"size={size_bytes},nr_inodes={files},mode=0755"
     kernel.mount("tmpfs", _SCRATCH, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
-    for target in _WRITABLE:
+    for target in WRITABLE:
         source = _SCRATCH + "/" + target.rpartition("/")[2]
         os.mkdir(source)
         os.chmod(source, 0o700)

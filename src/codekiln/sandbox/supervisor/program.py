@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -22,7 +23,11 @@ _NOT_STARTED = 127
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """How the program is kept in; None leaves a step out."""
+    """How the program is kept in; None leaves a step out.
+
+    `keep_search` leaves the program the right to walk through directories of other users, where
+    the interpreter lies in one; Landlock still decides what may be opened.
+    """
 
     work: str
     user: int | None
@@ -30,6 +35,7 @@ class Confinement:
     landlock_abi: int
     plan: seccomp.FilterPlan | None
     tasks: int | None
+    keep_search: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,12 @@ def become(
     confinement: Confinement,
     quota: Quota,
     report_fd: int,
+    listener_channel: socket.socket | None = None,
 ) -> NoReturn:
-    """Confine this process and execute `argv`; `report_fd` closes without a word on success."""
+    """Confine this process and execute `argv`; `report_fd` closes without a word on success.
+
+    Where seccomp asks the supervisor, its listener goes out through `listener_channel`.
+    """
     try:
         os.setsid()
         for target, source in enumerate(stdio):
@@ -66,7 +76,10 @@ def become(
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         if confinement.plan is not None:
-            seccomp.install(seccomp.compile_filter(confinement.plan), listener=False)
+            asks = confinement.plan.asks
+            listener = seccomp.install(seccomp.compile_filter(confinement.plan), listener=asks)
+            if asks and listener_channel is not None:
+                socket.send_fds(listener_channel, [b"listener"], [listener])
         _execute(argv, env)
     except OSError as error:
         _report(report_fd, f"{error.strerror} (errno {error.errno})")
@@ -97,7 +110,7 @@ def _apply(quota: Quota) -> None:
 
 
 def _drop_user(confinement: Confinement) -> None:
-    kernel.bar_capabilities()
+    kernel.bar_capabilities(keep_search=confinement.keep_search)
     user = confinement.user
     if user is not None:
         os.setgroups([])
@@ -105,7 +118,7 @@ def _drop_user(confinement: Confinement) -> None:
         os.setresuid(user, user, user)
     if confinement.tasks is not None:
         resource.setrlimit(resource.RLIMIT_NPROC, (confinement.tasks, confinement.tasks))
-    kernel.drop_capabilities()
+    kernel.drop_capabilities(keep_search=confinement.keep_search)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
 
 

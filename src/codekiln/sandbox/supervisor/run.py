@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from . import inner_init, landlock, seccomp
+from . import inner_init, landlock, seccomp, subreaper
 from .collect import read_back
-from .namespaces import WORK
+from .namespaces import WORK, WRITABLE
+from .notify import Answerer
 from .process_tree import TreeMeter, descendants, processes_of_namespace
-from .program import Confinement, Quota
+from .program import PROGRAM_USER, Confinement, Quota
 from .watch import Ceilings, Stream, Watch, Watched, watch
 from .wire import Reply, Request
 
@@ -21,7 +23,18 @@ _FILES_AT_THE_LIMIT = 4
 _SPARE_BYTES = 1 << 20
 _INODES = 4096
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
-_SYSTEM_READ = ("/etc/passwd", "/etc/group", "/proc", "/dev/random", "/dev/urandom")
+_RANDOM = ("/dev/random", "/dev/urandom")
+# Without a /proc of its own a program may see itself and what says nothing of others. At the
+# time the rules are made, /proc/self is the process that becomes the program.
+_HARMLESS_PROC = (
+    "/proc/self",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/version",
+    "/proc/filesystems",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/sys/kernel/osrelease",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +50,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Pipes:
-    """Our ends and the program's ends of its standard streams."""
+    """Our ends of the program's standard streams, and its own."""
 
     stdin: int
-    stdout: int
-    stderr: int
+    out: Stream
+    err: Stream
     program: tuple[int, int, int]
 
 
@@ -50,20 +63,16 @@ def execute(request: Request, control_fd: int) -> Reply | None:
 
     Raises SetUpError when the isolation or the start of the program failed.
     """
-    pipes = _make_pipes()
-    out = Stream(pipes.stdout, request["output_bytes"])
-    err = Stream(pipes.stderr, request["output_bytes"])
     started = time.monotonic()
-    seen, ended = _run_in_namespaces(request, pipes, out, err, control_fd)
-    wall_s = time.monotonic() - started
+    pipes = _make_pipes(request["output_bytes"])
+    run = _in_namespaces if request["level"] == 3 else _in_scratch
+    seen, ended = run(request, pipes, control_fd)
     if seen.cancelled:
         return None
-    return _reply(request, seen, ended, out, err, wall_s)
+    return _reply(request, seen, ended, pipes, time.monotonic() - started)
 
 
-def _run_in_namespaces(
-    request: Request, pipes: Pipes, out: Stream, err: Stream, control_fd: int
-) -> tuple[Watch, Ended]:
+def _in_namespaces(request: Request, pipes: Pipes, control_fd: int) -> tuple[Watch, Ended]:
     content_bytes = sum(map(len, request["files"].values()))
     launch = inner_init.Launch(
         argv=request["argv"],
@@ -77,8 +86,8 @@ def _run_in_namespaces(
             work=WORK,
             user=None,
             rules=landlock.PathRules(
-                read=(*request["read_only"], *_SYSTEM_READ),
-                write=(WORK, "/tmp", "/dev/shm"),
+                read=(*request["read_only"], "/etc/passwd", "/etc/group", "/proc", *_RANDOM),
+                write=WRITABLE,
                 devices=_DEVICES,
             ),
             landlock_abi=request["landlock_abi"],
@@ -86,50 +95,143 @@ def _run_in_namespaces(
             tasks=request["processes"],
         ),
         quota=_quota(request),
+        change_user=request["change_user"],
     )
     inside = inner_init.start(launch)
-    _close_all(pipes.program)
-    pidfd = os.pidfd_open(inside.init_pid)
     proc_fd = inside.proc_fd
-    if proc_fd is None:
-        meter = TreeMeter(os.open("/proc", os.O_RDONLY))
-        list_processes = lambda: descendants(inside.init_pid)  # noqa: E731
-    else:
-        meter = TreeMeter(proc_fd)
-        list_processes = lambda: processes_of_namespace(proc_fd)  # noqa: E731
-    watched = Watched(
-        pidfd=pidfd,
-        stdin_fd=pipes.stdin,
-        control_fd=control_fd,
-        list_processes=list_processes,
-        meter=meter,
-        disk_bytes=None,
-        notify_fd=None,
-        answer_notification=lambda: None,
-    )
+
+    def list_processes() -> list[int]:
+        if proc_fd is None:
+            return descendants(inside.init_pid)
+        return processes_of_namespace(proc_fd)
+
     try:
-        seen = watch(watched, out, err, request["stdin"], _ceilings(request))
+        with _watched(inside.init_pid, pipes, control_fd, list_processes, proc_fd) as watched:
+            seen = watch(watched, pipes.out, pipes.err, request["stdin"], _ceilings(request))
     finally:
         with suppress(ProcessLookupError):
             os.kill(inside.init_pid, signal.SIGKILL)
         # Returns once every process of the namespace is gone.
         os.waitpid(inside.init_pid, 0)
-    status = None if seen.broken or seen.cancelled else inner_init.read_status(inside)
     collected, remarks = read_back(inside.work_fd, request["collect"], request["file_bytes"])
+    status = None if seen.broken or seen.cancelled else inner_init.read_status(inside)
     if status is None:
-        return seen, Ended(None, seen.cpu_s, seen.peak_memory_bytes, collected, remarks)
-    return seen, Ended(status[0], status[1], status[2], collected, remarks)
+        return seen, Ended(None, 0.0, 0, collected, remarks)
+    return seen, Ended(status.wait_status, status.cpu_s, status.peak_bytes, collected, remarks)
 
 
-def _reply(
-    request: Request, seen: Watch, ended: Ended, out: Stream, err: Stream, wall_s: float
-) -> Reply:
+def _in_scratch(request: Request, pipes: Pipes, control_fd: int) -> tuple[Watch, Ended]:
+    confined = request["level"] == 2
+    user = None
+    if confined and request["change_user"] and subreaper.may_change_user():
+        user = PROGRAM_USER
+    scratch = subreaper.make_scratch(request["scratch_parent"], request["files"], user)
+    try:
+        confinement = Confinement(
+            work=scratch.work,
+            user=user,
+            rules=landlock.PathRules(
+                read=(*request["read_only"], *_HARMLESS_PROC, *_RANDOM),
+                write=(scratch.work, scratch.tmp),
+                devices=_DEVICES,
+            ),
+            landlock_abi=request["landlock_abi"],
+            plan=seccomp.FilterPlan(
+                ask_forks=True,
+                # Another user owns nothing outside the scratch directory.
+                ask_file_status=user is None,
+                own_process_only=request["landlock_abi"] < landlock.SCOPE_ABI,
+                guard_truncation=request["landlock_abi"] < landlock.TRUNCATE_ABI,
+                forbid_watches=True,
+            ),
+            tasks=None,
+            keep_search=user is not None and not _all_reachable(request["read_only"]),
+        )
+        if not confined:
+            confinement = Confinement(scratch.work, None, None, 0, None, None)
+        return _reap_in_scratch(request, pipes, control_fd, confinement, scratch)
+    finally:
+        subreaper.remove_scratch(scratch)
+
+
+def _reap_in_scratch(
+    request: Request,
+    pipes: Pipes,
+    control_fd: int,
+    confinement: Confinement,
+    scratch: subreaper.Scratch,
+) -> tuple[Watch, Ended]:
+    env = {"HOME": scratch.work, "TMPDIR": scratch.tmp, **request["env"]}
+    outside = subreaper.start(request["argv"], env, pipes.program, confinement, _quota(request))
+    answerer: Answerer | None = None
+    me = os.getpid()
+    counter = TreeMeter(os.open("/proc", os.O_RDONLY))
+    if outside.listener is not None:
+        answerer = Answerer(
+            outside.listener,
+            scratch.path,
+            count_tasks=lambda: counter.sample(descendants(me)).tasks,
+            limit=request["processes"],
+        )
+    content_bytes = subreaper.disk_usage(scratch)
+    status: int | None = None
+    try:
+        with _watched(
+            outside.pid,
+            pipes,
+            control_fd,
+            list_processes=lambda: descendants(me),
+            disk_bytes=lambda: subreaper.disk_usage(scratch) - content_bytes,
+            answerer=answerer,
+        ) as watched:
+            seen = watch(watched, pipes.out, pipes.err, request["stdin"], _ceilings(request))
+    finally:
+        if answerer is not None:
+            answerer.close()  # from here on every fork fails
+        status = subreaper.end_tree(outside.pid)
+    usage = subreaper.children_usage()
+    work_fd = os.open(scratch.work, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    collected, remarks = read_back(work_fd, request["collect"], request["file_bytes"])
+    if answerer is not None and answerer.refused_forks:
+        remarks.append(f"processes: {answerer.refused_forks} forks refused at the limit")
+    if seen.broken or seen.cancelled:
+        status = None
+    return seen, Ended(status, usage.cpu_s, usage.peak_bytes, collected, remarks)
+
+
+@contextmanager
+def _watched(
+    pid: int,
+    pipes: Pipes,
+    control_fd: int,
+    list_processes: Callable[[], list[int]],
+    proc_fd: int | None = None,
+    disk_bytes: Callable[[], int] | None = None,
+    answerer: Answerer | None = None,
+) -> Iterator[Watched]:
+    for fd in pipes.program:
+        os.close(fd)
+    yield Watched(
+        pidfd=os.pidfd_open(pid),
+        stdin_fd=pipes.stdin,
+        control_fd=control_fd,
+        list_processes=list_processes,
+        meter=TreeMeter(os.open("/proc", os.O_RDONLY) if proc_fd is None else proc_fd),
+        disk_bytes=disk_bytes,
+        answerer=answerer,
+    )
+
+
+def _reply(request: Request, seen: Watch, ended: Ended, pipes: Pipes, wall_s: float) -> Reply:
+    out, err = pipes.out, pipes.err
     out.drain()
     err.drain()
     cpu_s = max(seen.cpu_s, ended.cpu_s)
     peak = max(seen.peak_memory_bytes, ended.peak_memory_bytes)
     outcome, code, number = seen.broken, None, None
-    if not outcome and ended.status is not None:
+    if outcome == "signalled":
+        number = int(signal.SIGKILL)
+    elif not outcome and ended.status is not None:
         if os.WIFSIGNALED(ended.status):
             outcome, number = "signalled", os.WTERMSIG(ended.status)
         else:
@@ -158,18 +260,18 @@ def _reply(
     )
 
 
-def _make_pipes() -> Pipes:
+def _all_reachable(paths: list[str]) -> bool:
+    return all(subreaper.reachable_by_others(path) for path in paths)
+
+
+def _make_pipes(limit: int) -> Pipes:
     theirs_in, ours_in = os.pipe()
     ours_out, theirs_out = os.pipe()
     ours_err, theirs_err = os.pipe()
     for fd in (ours_in, ours_out, ours_err):
         os.set_blocking(fd, False)
-    return Pipes(ours_in, ours_out, ours_err, (theirs_in, theirs_out, theirs_err))
-
-
-def _close_all(fds: tuple[int, ...]) -> None:
-    for fd in fds:
-        os.close(fd)
+    program = (theirs_in, theirs_out, theirs_err)
+    return Pipes(ours_in, Stream(ours_out, limit), Stream(ours_err, limit), program)
 
 
 def _disk_bytes(request: Request) -> int:

@@ -3,8 +3,8 @@
 Calls of a foreign architecture end the process; calls newer than the filter do not exist; the
 listed ones fail with the given error; the rest are allowed. Covered: sockets, namespaces,
 mounts, tracing, keys, kernel modules, clocks, shared memory that no limit counts, and changes to
-processes outside. Not covered: what a file path means (Landlock's work). With `ask_supervisor`
-forks and changes of file modes and times wait for the supervisor's answer (see notify).
+processes outside. Not covered: what a file path means (Landlock's work). Where asked
+to, forks and changes of file modes and times wait for the supervisor's answer (see notify).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from . import kernel
 from .syscall_numbers import NEWEST_KNOWN, NUMBERS
 
-FORBIDDEN = (
+_FORBIDDEN = (
     # other processes' memory and descriptors
     "ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp pidfd_getfd",
     # mounts, namespaces, handles that bypass path lookup
@@ -40,11 +40,16 @@ FORBIDDEN = (
     "mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr",
     "memfd_create memfd_secret",
 )
-SIGNALS_BY_FIRST_ARGUMENT = ["kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"]
-FORKS = ["clone", "fork", "vfork"]
-CHANGES_FILE_STATUS = ["chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat", "utimensat"]
-CHANGES_OWNER = ["chown", "fchown", "lchown", "fchownat"]
-CHANGES_ATTRIBUTES = ["setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"]
+_SIGNALS_BY_FIRST_ARGUMENT = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
+_CHANGES_FILE_STATUS = ("chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat")
+_CHANGES_OWNER_OR_OLD_TIMES = (
+    *("chown", "fchown", "lchown", "fchownat"),
+    *("utime", "utimes", "futimesat"),
+)
+_CHANGES_ATTRIBUTES = (
+    *("setxattr", "lsetxattr", "fsetxattr"),
+    *("removexattr", "lremovexattr", "fremovexattr"),
+)
 
 _ARCHITECTURE = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 _COLUMN = {"x86_64": 0, "aarch64": 1}
@@ -66,16 +71,22 @@ Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, op
 class FilterPlan:
     """What else has to make up for what the isolation lacks.
 
-    `ask_supervisor`: forks and file status changes are decided by the supervisor.
-    `own_process_only`: set to the program's pid where the kernel cannot scope signals.
+    `ask_forks`, `ask_file_status`: the supervisor decides on new tasks, on modes and times.
+    `own_process_only`: signals reach the first process only; the kernel cannot scope them.
     `guard_truncation`: the kernel's Landlock does not know truncation.
     `forbid_watches`: the host's directories are visible to inotify.
     """
 
-    ask_supervisor: bool = False
-    own_process_only: int = 0
+    ask_forks: bool = False
+    ask_file_status: bool = False
+    own_process_only: bool = False
     guard_truncation: bool = False
     forbid_watches: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """True when the filter needs a listener."""
+        return self.ask_forks or self.ask_file_status
 
 
 def supported() -> bool:
@@ -84,7 +95,7 @@ def supported() -> bool:
 
 
 def compile_filter(plan: FilterPlan) -> bytes:
-    """The BPF program for this machine, as the kernel takes it."""
+    """The BPF program for this machine and the calling process, as the kernel takes it."""
     program: list[Instruction] = [
         (_LOAD, 0, 0, _ARCHITECTURE_OFFSET),
         (_JUMP_EQUAL, 1, 0, _ARCHITECTURE[kernel.MACHINE]),
@@ -116,10 +127,10 @@ def install(program: bytes, listener: bool) -> int:
 
 def _rules(plan: FilterPlan) -> list[tuple[str, list[Instruction]]]:
     """Pairs of a call's name and what follows when it is made; each body ends in a return."""
-    rules = [(name, _fail(errno.EPERM)) for line in FORBIDDEN for name in line.split()]
+    rules = [(name, _fail(errno.EPERM)) for line in _FORBIDDEN for name in line.split()]
     # Its arguments are behind a pointer; told that it does not exist, libc uses clone.
     rules.append(("clone3", _fail(errno.ENOSYS)))
-    after_clone = [(_RETURN, 0, 0, _ASK if plan.ask_supervisor else _ALLOW)]
+    after_clone = [(_RETURN, 0, 0, _ASK if plan.ask_forks else _ALLOW)]
     rules.append(("clone", _fail_on_bits(0, _NAMESPACE_FLAGS, after_clone)))
     rules.append(
         (
@@ -143,8 +154,8 @@ def _rules(plan: FilterPlan) -> list[tuple[str, list[Instruction]]]:
     rules.append(("setpriority", _only(0, (process,), _only(1, (0,), _allow()))))
     rules.append(("ioprio_set", _only(0, (ioprio_process,), _only(1, (0,), _allow()))))
     if plan.own_process_only:
-        pid = plan.own_process_only
-        rules += [(name, _only(0, (pid, 0), _allow())) for name in SIGNALS_BY_FIRST_ARGUMENT]
+        pid = os.getpid()
+        rules += [(name, _only(0, (pid, 0), _allow())) for name in _SIGNALS_BY_FIRST_ARGUMENT]
         rules += [(name, _fail(errno.EPERM)) for name in ("tkill", "pidfd_send_signal")]
         rules.append(("fcntl", _never(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX))))
     if plan.guard_truncation:
@@ -153,11 +164,13 @@ def _rules(plan: FilterPlan) -> list[tuple[str, list[Instruction]]]:
         rules += [("open", _no_truncating_read(1)), ("openat", _no_truncating_read(2))]
     if plan.forbid_watches:
         rules.append(("inotify_add_watch", _fail(errno.EACCES)))
-    if plan.ask_supervisor:
-        ask = [(_RETURN, 0, 0, _ASK)]
-        rules += [(name, ask) for name in ("fork", "vfork", *CHANGES_FILE_STATUS)]
-        rules += [(name, _fail(errno.EPERM)) for name in CHANGES_OWNER]
-        rules += [(name, _fail(errno.EOPNOTSUPP)) for name in CHANGES_ATTRIBUTES]
+    ask = [(_RETURN, 0, 0, _ASK)]
+    if plan.ask_forks:
+        rules += [("fork", ask), ("vfork", ask)]
+    if plan.ask_file_status:
+        rules += [(name, ask) for name in _CHANGES_FILE_STATUS]
+        rules += [(name, _fail(errno.EPERM)) for name in _CHANGES_OWNER_OR_OLD_TIMES]
+        rules += [(name, _fail(errno.EOPNOTSUPP)) for name in _CHANGES_ATTRIBUTES]
     return rules
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from .notify import Answerer
 from .process_tree import TreeMeter
 
 _SAMPLE_S = 0.01
@@ -72,8 +73,7 @@ class Watched:
     list_processes: Callable[[], list[int]]
     meter: TreeMeter
     disk_bytes: Callable[[], int] | None  # None where the kernel enforces the limit
-    notify_fd: int | None
-    answer_notification: Callable[[], None]
+    answerer: Answerer | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,9 @@ def watch(watched: Watched, out: Stream, err: Stream, stdin: bytes, ceilings: Ce
     poll = select.poll()
     for fd in (watched.pidfd, watched.control_fd, out.fd, err.fd):
         poll.register(fd, select.POLLIN)
-    if watched.notify_fd is not None:
-        poll.register(watched.notify_fd, select.POLLIN)
+    answerer = watched.answerer
+    if answerer is not None:
+        poll.register(answerer.fd, select.POLLIN)
     pending = memoryview(stdin)
     feeding = True
     if pending:
@@ -118,15 +119,18 @@ def watch(watched: Watched, out: Stream, err: Stream, stdin: bytes, ceilings: Ce
     next_sample = started
     while True:
         wait_s = max(0.0, min(next_sample, started + ceilings.wall_s) - time.monotonic())
-        for fd, _ in poll.poll(wait_s * 1000 + 0.5):
+        for fd, event in poll.poll(wait_s * 1000 + 0.5):
             if fd == watched.pidfd:
                 if feeding:
                     os.close(watched.stdin_fd)
                 return seen
             if fd == watched.control_fd:
                 seen.cancelled = True
-            elif fd == watched.notify_fd:
-                watched.answer_notification()
+            elif answerer is not None and fd == answerer.fd:
+                if event & select.POLLIN:
+                    answerer.answer()
+                else:
+                    poll.unregister(fd)  # nobody is left to ask
             elif feeding and fd == watched.stdin_fd:
                 pending = _feed(watched.stdin_fd, pending)
                 if not pending:
@@ -182,5 +186,5 @@ def _sample(watched: Watched, ceilings: Ceilings, seen: Watch) -> None:
         seen.broken = "cpu_limit"
     elif usage.tasks > 2 * ceilings.tasks + 64:
         # Forks are refused at the limit; only where they cannot be does it come this far.
-        seen.broken = "memory_limit"
+        seen.broken = "signalled"
         seen.remarks.append(f"processes: {usage.tasks} tasks where {ceilings.tasks} are allowed")

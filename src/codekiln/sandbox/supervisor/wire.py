@@ -18,6 +18,7 @@ class Request(TypedDict):
 
     level: int
     landlock_abi: int  # use no more than this Landlock version
+    change_user: bool  # where the supervisor is root
     argv: list[str]
     files: dict[str, bytes]
     stdin: bytes
@@ -31,7 +32,6 @@ class Request(TypedDict):
     open_files: int
     read_only: list[str]
     collect: list[str]
-    python: str
     scratch_parent: str
 
 
@@ -55,7 +55,7 @@ class Reply(TypedDict):
 
 def encode(message: Request | Reply) -> bytes:
     """The bytes of one message."""
-    body = marshal.dumps(message)
+    body = marshal.dumps(dict(message))
     return len(body).to_bytes(_PREFIX_BYTES, "big") + body
 
 
