@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from codekiln.backends.answer_text import AnswerText
 from codekiln.backends.background_loop import BackgroundLoop, BackgroundTask
-from codekiln.backends.openai_failures import RequestRefusedError
+from codekiln.backends.openai_failures import NotFoundError, RequestRefusedError
 from codekiln.backends.openai_probe import (
     NO_PREFILL,
     PrefillSupport,
@@ -133,7 +133,7 @@ class OpenAIBackend:
                 raise BackendError("this backend is closed", "Open a new one")
             if self._loop is None:
                 self._loop = BackgroundLoop("codekiln-openai")
-            return self._loop.start(self._redacting(coroutine))
+            return self._loop.start(self._worded(coroutine))
 
     def _wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
         task = self._start(coroutine)
@@ -142,15 +142,22 @@ class OpenAIBackend:
         finally:
             task.cancel()
 
-    async def _redacting(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    async def _worded(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await, with errors put as the user should see them: no secrets, a fitting remedy."""
         try:
             return await coroutine
         except CodekilnError as error:
-            redacted = self._server.address.redacted(error)
-            if redacted is error:
+            worded = self._server.address.redacted(self._with_models(error))
+            if worded is error:
                 raise
-            # The original, which quotes the secret, must not show up as a cause.
-            raise redacted from None
+            # The original may quote a secret, so it must not show up as a cause.
+            raise worded from None
+
+    def _with_models(self, error: CodekilnError) -> CodekilnError:
+        models = self._profile.models if self._profile else {}
+        if not isinstance(error, NotFoundError) or not models or self._model in models:
+            return error
+        return NotFoundError(error.message, f"Models of this server: {', '.join(models)}")
 
     async def _known_profile(self) -> ServerProfile:
         async with self._probing:

@@ -38,6 +38,10 @@ class RequestRefusedError(BackendError):
     """The server understood a request and refused it as malformed or unsupported (400, 422)."""
 
 
+class NotFoundError(BackendError):
+    """The server has no such page or no such model (404)."""
+
+
 def excerpt(body: str) -> str:
     """One line of a body that a person can read: its error message, its text without markup."""
     text = _error_message(body) or body
@@ -73,7 +77,7 @@ def refusal(status: int, headers: Mapping[str, str], body: str, url: str) -> Cod
             "Set CODEKILN_API_KEY to a key that this server accepts",
         )
     if status in (404, 405):
-        return BackendError(
+        return NotFoundError(
             f"{url} was not found ({status}): {said}",
             "Check the API base (it usually ends in /v1) and the model's name",
         )
