@@ -26,8 +26,9 @@ from codekiln.verify.values import DecodeError, Opaque, decode
 BOOTSTRAP = (
     "import sys, marshal, builtins\n"
     "p = marshal.loads(sys.stdin.buffer.read())\n"
-    "exec(p.pop('harness'), {'__name__': '__codekiln_harness__', 'plan': p,"
-    " '__builtins__': dict(vars(builtins))})\n"
+    "space = {'__name__': '__codekiln_harness__', 'plan': p,"
+    " '__builtins__': dict(vars(builtins))}\n"
+    "for part in p.pop('harness'): exec(part, space)\n"
 )
 MAX_PROCESSES_PER_RUN = 4
 OUTPUT_BYTES = 8 * MIB
@@ -120,6 +121,7 @@ class _Progress:
     syntax: SyntaxProblem | None = None
     load_error: Raised | None = None
     started: int | None = None
+    loaded: bool = False
     finished: bool = False
 
 
@@ -176,11 +178,12 @@ def run_calls(
             break
         if progress.syntax or progress.load_error or progress.finished:
             break
-        if progress.started is None:
-            if not progress.defined:
-                progress.load_error = _as_load_error(death)
+        if not progress.loaded:
+            progress.load_error = _as_load_error(death)
             break
-        progress.results.setdefault(progress.started, death)
+        # The first step without a result is the one that the process died of.
+        numbers = (number for session in pending for number, _ in session)
+        progress.results[next(n for n in numbers if n not in progress.results)] = death
         pending = _behind(pending, progress.results)
     missing = StepResult("not_run", why="an earlier call of its session did not end")
     return CallsResult(
@@ -198,9 +201,18 @@ def run_calls(
 
 
 @functools.cache
-def _harness() -> CodeType:
-    source = importlib.resources.files("codekiln.verify").joinpath("harness.py").read_text("utf-8")
-    return compile(source, "<harness>", "exec", dont_inherit=True, optimize=2)
+def _harness() -> list[CodeType]:
+    folder = importlib.resources.files("codekiln.verify")
+    return [
+        compile(
+            folder.joinpath(name).read_text("utf-8"),
+            "<harness>",
+            "exec",
+            dont_inherit=True,
+            optimize=2,
+        )
+        for name in ("value_encoder.py", "harness.py")
+    ]
 
 
 def _plan(
@@ -253,6 +265,7 @@ def _take(message: dict[str, object], progress: _Progress) -> None:
         progress.started = _number(message["start"])
     elif "loaded" in message:
         names = message["loaded"]
+        progress.loaded = True
         progress.defined = tuple(map(str, names)) if isinstance(names, list) else ()
     elif "syntax" in message:
         progress.syntax = SyntaxProblem(

@@ -318,6 +318,8 @@ def canonical(value: object) -> str:
         return f"{value:.9g}" if not value.is_integer() else f"{value:.0f}"
     if isinstance(value, int):
         return f"{value:x}" if value.bit_length() > 64 else str(value)
+    if isinstance(value, (date, time)):
+        return f"{type(value).__name__}({value.isoformat()})"
     if isinstance(value, (list, tuple, deque)):
         return f"{type(value).__name__}({','.join(map(canonical, value))})"
     if isinstance(value, (set, frozenset)):

@@ -1,4 +1,4 @@
-"""An Isolation of resource limits only, for tests of what the verifier itself must withstand."""
+"""Isolations for the verifier's tests: the real one, and one of resource limits only."""
 
 from __future__ import annotations
 
@@ -9,15 +9,32 @@ import sys
 import tempfile
 import time
 
-from codekiln.sandbox.types import IsolationLevel, Outcome, Program, RunResult
+import pytest
+
+from codekiln.core.errors import SandboxUnavailableError
+from codekiln.sandbox import (
+    Isolation,
+    IsolationLevel,
+    Outcome,
+    Program,
+    RunResult,
+    open_isolation,
+)
 
 
 class BareIsolation:
-    level = IsolationLevel.L1
-    name = "bare"
+    """Resource limits only: shows what the verifier itself withstands. Counts its runs."""
 
     def __init__(self) -> None:
         self.runs = 0
+
+    @property
+    def level(self) -> IsolationLevel:
+        return IsolationLevel.L1
+
+    @property
+    def name(self) -> str:
+        return "bare"
 
     def run(self, program: Program) -> RunResult:
         self.runs += 1
@@ -63,3 +80,22 @@ class BareIsolation:
             peak_memory_bytes=0,
             level=self.level,
         )
+
+
+@pytest.fixture
+def bare() -> BareIsolation:
+    return BareIsolation()
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Isolation:
+    try:
+        return open_isolation()
+    except SandboxUnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["bare", "sandbox"])
+def isolation(request: pytest.FixtureRequest) -> Isolation:
+    found: Isolation = request.getfixturevalue(request.param)
+    return found

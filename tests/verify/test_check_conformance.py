@@ -1,0 +1,71 @@
+"""What every check must keep to; a new check is added to DEFAULT_CHECKS and to no test."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import pytest
+
+from codekiln.core import Example, Task, Verdict
+from codekiln.sandbox import Isolation
+from codekiln.verify import DEFAULT_CHECKS, Check, CheckLimits, Trial
+from codekiln.verify.expected_values import ExpectedValues
+
+TASK = Task("Add one", entry_point="f", examples=(Example("", "f(1)", "2"), Example("f of two")))
+CODES = {
+    "right": "def f(x):\n    return x + 1\n",
+    "wrong": "def f(x):\n    return x\n",
+    "broken": "def f(x:\n",
+    "crashing": "1 / 0\n",
+    "hanging": "while True: pass\n",
+    "leaving": "import os\nos._exit(0)\n",
+    "undefined": "def f(x):\n    if x == 1:\n        return 2\n    return y\n",
+    "odd": "\udc80\0",
+}
+
+
+def trial(code: str, isolation: Isolation, task: Task = TASK) -> Trial:
+    limits = CheckLimits(call_s=0.3, load_s=0.3, varied_call_s=0.2, varied_inputs=8)
+    return Trial(code, task, isolation, limits, ExpectedValues(isolation))
+
+
+def test_names_are_unique_and_costs_ascend() -> None:
+    assert len({check.name for check in DEFAULT_CHECKS}) == len(DEFAULT_CHECKS)
+    assert all(one.cost < other.cost for one, other in pairwise(DEFAULT_CHECKS))
+
+
+@pytest.mark.parametrize("check", DEFAULT_CHECKS, ids=lambda check: check.name)
+@pytest.mark.parametrize("kind", CODES)
+def test_a_report_is_consistent(check: Check, kind: str, bare: Isolation) -> None:
+    report = check.run(trial(CODES[kind], bare))
+    failed = report.verdict not in (Verdict.PASSED, Verdict.UNVERIFIED)
+    assert report.check == check.name
+    assert any(finding.severity == "error" for finding in report.findings) == failed
+    assert all(finding.check == check.name for finding in report.findings)
+    assert report.verdict is not Verdict.UNVERIFIED or report.detail
+    assert not report.behavioural or report.example_runs
+    assert report.seconds >= 0
+    for finding in report.findings:
+        assert finding.message
+        assert "\n" not in finding.message
+        assert finding.span is None or finding.span.line >= 1
+    if kind == "right":
+        assert not failed
+
+
+@pytest.mark.parametrize("check", DEFAULT_CHECKS, ids=lambda check: check.name)
+def test_a_check_says_the_same_twice_and_leaves_the_task_alone(
+    check: Check, bare: Isolation
+) -> None:
+    reports = [
+        dataclasses.replace(check.run(trial(CODES["wrong"], bare)), seconds=0.0) for _ in range(2)
+    ]
+    assert reports[0] == reports[1]
+
+
+@pytest.mark.parametrize("check", DEFAULT_CHECKS, ids=lambda check: check.name)
+def test_a_check_decides_by_the_task_whether_it_applies(check: Check) -> None:
+    assert check.applies(TASK)
+    empty = Task("Nothing to go by", language="rust")
+    assert check.applies(empty) == (check.name == "syntax")

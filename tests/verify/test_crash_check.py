@@ -1,0 +1,151 @@
+"""Varied inputs tell behaviours apart, warn of crashes, and fail only what is surely wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from codekiln.core import Assessment, Example, Task, Verdict
+from codekiln.sandbox import Isolation
+from codekiln.verify import CheckLimits, assess
+
+TASK = Task(
+    "The largest number of a list",
+    entry_point="top",
+    examples=(Example("", "top([3, 1, 2])", "3"), Example("", "top([-5, -2])", "-2")),
+)
+
+
+def run(code: str, isolation: Isolation, task: Task = TASK) -> Assessment:
+    limits = CheckLimits(call_s=0.5, varied_call_s=0.3, varied_inputs=24)
+    return assess(code, task, isolation=isolation, limits=limits)
+
+
+def rules(assessment: Assessment) -> set[str]:
+    return {finding.rule for finding in assessment.findings}
+
+
+def test_equal_behaviour_has_an_equal_fingerprint_and_another_has_not(sandbox: Isolation) -> None:
+    builtin = run("def top(xs):\n    return max(xs)\n", sandbox)
+    by_hand = run(
+        "def top(xs):\n    if not xs:\n        raise ValueError('empty')\n"
+        "    best = xs[0]\n    for x in xs:\n        best = x if x > best else best\n"
+        "    return best\n",
+        sandbox,
+    )
+    starting_low = run(
+        "def top(xs):\n    best = -5\n    for x in xs:\n        best = max(best, x)\n"
+        "    return best\n",
+        sandbox,
+    )
+    assert {a.verdict for a in (builtin, by_hand, starting_low)} == {Verdict.PASSED}
+    assert builtin.behaviour == by_hand.behaviour != ""
+    assert starting_low.behaviour != builtin.behaviour
+
+
+def test_a_crash_on_a_varied_input_is_a_counted_warning(bare: Isolation) -> None:
+    assessment = run("def top(xs):\n    return sorted(xs)[-1]\n", bare)
+    assert assessment.verdict is Verdict.PASSED
+    assert assessment.crashes > 0
+    warning = next(f for f in assessment.findings if f.rule == "IndexError")
+    assert warning.severity == "warning"
+    assert "top([])" in warning.message
+    assert warning.span is not None
+    assert warning.span.line == 2
+
+
+def test_a_deliberate_exception_is_no_crash(bare: Isolation) -> None:
+    code = "def top(xs):\n    if not xs:\n        raise IndexError('empty')\n    return max(xs)\n"
+    assessment = run(code, bare)
+    assert assessment.crashes == 0
+    assert not assessment.findings
+
+
+def test_a_name_defined_nowhere_fails_the_candidate(bare: Isolation) -> None:
+    code = "def top(xs):\n    if not xs:\n        return -math.inf\n    return max(xs)\n"
+    assessment = run(code, bare)
+    assert assessment.verdict is Verdict.RUNTIME_ERROR
+    assert "undefined-name" in rules(assessment)
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ("while True: pass", "timeout"),
+        ("import os; os.kill(os.getpid(), 11)", "died"),
+        ("return top(xs)", "RecursionError"),
+        ("return None.real", "AttributeError"),
+    ],
+)
+def test_hangs_and_deaths_on_varied_inputs_are_warnings(
+    body: str, rule: str, isolation: Isolation
+) -> None:
+    code = f"def top(xs):\n    if not xs:\n        {body}\n    return max(xs)\n"
+    assessment = run(code, isolation)
+    assert assessment.verdict is Verdict.PASSED
+    assert rule in rules(assessment)
+    assert assessment.crashes >= 1
+    assert assessment.behaviour
+
+
+def test_a_result_that_depends_on_the_order_of_a_set_fails(bare: Isolation) -> None:
+    words = [f"w{number}" for number in range(20)]
+    code = f"def pick():\n    return next(iter(set({words!r})))\ndef size(n):\n    return n\n"
+    import os
+    import subprocess
+    import sys
+
+    lucky = subprocess.run(
+        [sys.executable, "-c", f"print(next(iter(set({words!r}))))"],
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    task = Task(
+        "Pick",
+        examples=(Example("", "pick()", repr(lucky)), Example("", "size(1)", "1", session=0)),
+    )
+    assessment = run(code, bare, task)
+    assert assessment.verdict is Verdict.WRONG_OUTPUT
+    assert "unstable" in rules(assessment)
+
+
+def test_state_kept_between_calls_is_a_warning(bare: Isolation) -> None:
+    code = "def top(xs, seen=[]):\n    seen.extend(xs)\n    return max(seen)\n"
+    assessment = run(code, bare)
+    assert "kept-state" in rules(assessment)
+    assert assessment.verdict is Verdict.PASSED
+
+
+def test_in_place_functions_are_fingerprinted_by_their_arguments(bare: Isolation) -> None:
+    task = Task("Sort in place", examples=(Example("", "order([2, 1])", "None"),))
+    up = run("def order(xs):\n    xs.sort()\n", bare, task)
+    same = run("def order(xs):\n    xs[:] = sorted(xs)\n", bare, task)
+    down = run("def order(xs):\n    xs.sort(reverse=True)\n", bare, task)
+    assert up.behaviour == same.behaviour
+    assert up.behaviour != down.behaviour
+
+
+def test_printed_text_counts_where_the_examples_print(bare: Isolation) -> None:
+    task = Task("Show", examples=(Example("", "say(1)", stdout="1"),))
+    one = run("def say(n):\n    print(n)\n", bare, task)
+    other = run("def say(n):\n    print(abs(n))\n", bare, task)
+    assert one.verdict is other.verdict is Verdict.PASSED
+    assert one.behaviour != other.behaviour
+
+
+def test_classes_are_varied_by_session(bare: Isolation) -> None:
+    calls = (("push(1)", "None"), ("push(2)", "None"), ("pop()", "2"))
+    task = Task("A stack", examples=tuple(Example("", c, e, session=1) for c, e in calls))
+    stack = (
+        "class S:\n    def __init__(self): self.d = []\n    def push(self, x): self.d.append(x)\n"
+    )
+    last = run(stack + "    def pop(self): return self.d.pop()\n", bare, task)
+    same = run(stack + "    def pop(self):\n        return self.d.pop(-1)\n", bare, task)
+    most = run(
+        stack + "    def pop(self):\n        self.d.sort()\n        return self.d.pop()\n",
+        bare,
+        task,
+    )
+    assert {a.verdict for a in (last, same, most)} == {Verdict.PASSED}
+    assert last.behaviour == same.behaviour != most.behaviour
