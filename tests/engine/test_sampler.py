@@ -11,7 +11,7 @@ from scipy import stats
 from torch import Tensor
 
 from codekiln.core import Sampling
-from codekiln.core.errors import UsageError
+from codekiln.core.errors import ModelError, UsageError
 from codekiln.engine.sampler import DrawSpec, NoTokenLeftError, draw
 
 
@@ -116,6 +116,11 @@ def test_banned_tokens_never_come_and_a_row_without_tokens_is_an_error() -> None
     assert draw(logits, [DrawSpec(sampling, uniform=0.99, banned={1, 2})])[0].token == 0
     with pytest.raises(NoTokenLeftError):
         draw(logits, [DrawSpec(sampling, banned={0, 1, 2})])
+
+
+def test_scores_that_are_not_numbers_are_an_error_not_an_empty_answer() -> None:
+    with pytest.raises(ModelError, match="not numbers"):
+        draw(torch.tensor([[0.0, float("nan")]]), [DrawSpec(Sampling())])
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from codekiln.core import Sampling
+from codekiln.core.errors import ModelError
 
 # Rows per pass: 8 x 152k float32 is 4.9 MB, which stays in a level-3 cache.
 _ROWS = 8
@@ -52,7 +53,10 @@ class NoTokenLeftError(Exception):
 
 @torch.inference_mode()
 def draw(logits: Tensor, specs: Sequence[DrawSpec]) -> list[Draw]:
-    """Draw one token per row of logits [rows, vocab]. Raises NoTokenLeftError."""
+    """Draw one token per row of logits [rows, vocab].
+
+    Raises NoTokenLeftError, or ModelError when scores are not numbers.
+    """
     vocab = logits.shape[1]
     # Whole blocks, so that block sums are a plain reshape; the padding has probability 0.
     width = -(-vocab // _BLOCK) * _BLOCK
@@ -74,6 +78,11 @@ def _draw_rows(scores: Tensor, specs: Sequence[DrawSpec]) -> list[Draw]:
         _penalise(scores[row], spec)
     best, best_token = scores.max(-1)
     if not torch.isfinite(best).all():
+        if torch.isnan(best).any():
+            raise ModelError(
+                "the model's scores are not numbers",
+                "Check the weights: codekiln models verify NAME",
+            )
         raise NoTokenLeftError
     tokens: list[int] = best_token.tolist()
     if any(spec.sampling.temperature > 0 for spec in specs):
