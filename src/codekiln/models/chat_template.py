@@ -2,8 +2,8 @@
 
 Takes messages and the model's control tokens, gives text in which a control token can only
 come from the template. Covered: control tokens written in a message or in the prefill, whole or
-completed by neighbouring template text. Not covered: what a template does on purpose with
-ordinary text, for example cutting everything before `</think>`.
+completed by neighbouring template text, trimmed or not. Not covered: a template that cuts
+contents apart and puts its own text between the pieces.
 """
 
 from __future__ import annotations
@@ -81,8 +81,13 @@ def _defuse(content: str, tokens: Sequence[str], mark: str) -> str:
         # Twice, for breaking one token must not leave another that overlapped it.
         for _ in range(2):
             content = re.sub(pattern, lambda hit: hit[0][0] + mark + hit[0][1:], content)
-    if any(content.endswith(token[:n]) for token in tokens for n in range(1, len(token))):
-        content += mark
-    if any(content.startswith(token[n:]) for token in tokens for n in range(1, len(token))):
-        content = mark + content
+    # Templates trim, so what counts are the ends without white space.
+    core = content.strip()
+    pieces = [(token[:n], token[n:]) for token in tokens for n in range(1, len(token))]
+    before = any(core.startswith(rest) for _, rest in pieces) or any(core in t for t in tokens)
+    after = any(core.endswith(start) for start, _ in pieces)
+    if core and (before or after):
+        at = content.index(core)
+        marked = (mark if before else "") + core + (mark if after else "")
+        content = content[:at] + marked + content[at + len(core) :]
     return content

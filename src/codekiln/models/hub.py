@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import threading
 import time
@@ -32,7 +31,7 @@ STALL_S = 30.0
 REMEMBER_S = 600.0
 
 # What a checkpoint consists of; other weights formats in the same repository are left alone.
-CHECKPOINT_PATTERNS = ("*.safetensors", "*.json", "*.jinja", "LICENSE*")
+_CHECKPOINT_PATTERNS = ("*.safetensors", "*.json", "*.jinja", "LICENSE*")
 
 
 def endpoint() -> str:
@@ -79,7 +78,9 @@ def probe(entry: ModelEntry) -> None:
             with httpx.stream(
                 "GET", url, headers={"Range": "bytes=0-0"}, timeout=CONNECT_S, follow_redirects=True
             ) as answer:
-                outcome.append("" if answer.is_success else f"HTTP {answer.status_code}")
+                # Any answer short of a failing server is the worker's to deal with.
+                failing = answer.is_server_error or answer.status_code == 429
+                outcome.append(f"HTTP {answer.status_code}" if failing else "")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             outcome.append(str(error) or type(error).__name__)
 
@@ -110,9 +111,9 @@ def fetch_from_hub(entry: ModelEntry, staging: Path, progress: Progress) -> Path
         run_watched(
             [
                 *(sys.executable, "-P", "-m", "codekiln.models.hub_worker"),
-                *(entry.hub, entry.file, str(folder), endpoint()),
+                *(endpoint(), entry.hub, str(folder), *sizes),
             ],
-            env=_worker_environment(),
+            env=os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1"},
             folder=folder,
             progress=progress,
             stall_s=STALL_S,
@@ -121,18 +122,7 @@ def fetch_from_hub(entry: ModelEntry, staging: Path, progress: Progress) -> Path
         progress.finish()
     for name, size in sizes.items():
         _check(folder / name, size, hashes.get(name), progress)
-    shutil.rmtree(folder / ".cache", ignore_errors=True)
     return folder / entry.file if entry.file else folder
-
-
-def _worker_environment() -> dict[str, str]:
-    return os.environ | {
-        # Plain HTTP resumes at the byte; the chunked protocol starts over.
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_ETAG_TIMEOUT": str(int(CONNECT_S)),
-    }
 
 
 def _expected(entry: ModelEntry) -> tuple[dict[str, int], dict[str, str]]:
@@ -146,8 +136,8 @@ def _expected(entry: ModelEntry) -> tuple[dict[str, int], dict[str, str]]:
         wanted = [
             file
             for file in files
-            if any(fnmatch(file["rfilename"], pattern) for pattern in CHECKPOINT_PATTERNS)
-            and "/" not in file["rfilename"]
+            if any(fnmatch(file["rfilename"], pattern) for pattern in _CHECKPOINT_PATTERNS)
+            and Path(file["rfilename"]).name == file["rfilename"]
         ]
         sizes = {file["rfilename"]: int(file["size"]) for file in wanted}
         hashes = {f["rfilename"]: str(f["lfs"]["sha256"]) for f in wanted if f.get("lfs")}

@@ -1,33 +1,70 @@
-"""Child process of codekiln.models.hub: REPOSITORY FILE FOLDER ENDPOINT, FILE may be empty.
+"""Child process of codekiln.models.hub: ENDPOINT REPOSITORY FOLDER FILE…
 
-Downloads one file or the whole checkpoint into FOLDER, resuming what is there. On failure the
-last line of stderr is the reason.
+Downloads the files into FOLDER over plain HTTP, each as FILE.part until it is complete, and
+resumes from the parts that are there (huggingface_hub's own download starts over). On failure
+the last line of stderr is the reason.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from huggingface_hub import hf_hub_download, snapshot_download
+import httpx
+from huggingface_hub import hf_hub_url
+from huggingface_hub.utils import build_hf_headers
 
-from codekiln.models.hub import CHECKPOINT_PATTERNS
+ATTEMPTS = 4
+_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+_CHUNK_BYTES = 1 << 18
 
 
-def main(repository: str, file: str, folder: str, endpoint: str) -> int:
+def download(client: httpx.Client, url: str, target: Path) -> None:
+    """Fetch one file; a transfer that breaks off is continued, `ATTEMPTS` times at most."""
+    if target.exists():
+        return
+    part = target.with_name(target.name + ".part")
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _continue(client, url, part)
+            break
+        except httpx.TransportError:
+            if attempt == ATTEMPTS:
+                raise
+    part.replace(target)
+
+
+def _continue(client: httpx.Client, url: str, part: Path) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    # Asking from the last byte on, not after it, keeps a finished part from being an error.
+    start = max(0, have - 1)
+    headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"} if start else {}
+    with client.stream("GET", url, headers=headers) as answer:
+        if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            part.unlink()
+            raise httpx.ReadError("the part was longer than the file")
+        answer.raise_for_status()
+        with part.open("r+b" if have else "wb") as file:
+            file.seek(start if answer.status_code == httpx.codes.PARTIAL_CONTENT else 0)
+            file.truncate()
+            for chunk in answer.iter_bytes(_CHUNK_BYTES):
+                file.write(chunk)
+                file.flush()
+
+
+def main(endpoint: str, repository: str, folder: str, *files: str) -> int:
     """Download; 0 when everything is there."""
+    headers = build_hf_headers(library_name="codekiln")
     try:
-        if file:
-            hf_hub_download(repository, file, local_dir=folder, endpoint=endpoint)
-        else:
-            snapshot_download(
-                repository,
-                local_dir=folder,
-                endpoint=endpoint,
-                allow_patterns=[*CHECKPOINT_PATTERNS],
-                ignore_patterns=["*/*"],
-            )
-    except Exception as error:  # noqa: BLE001 (process boundary: the parent reads the line)
-        print(" ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)
+        with httpx.Client(headers=headers, timeout=_TIMEOUT, follow_redirects=True) as client:
+            for file in files:
+                url = hf_hub_url(repository, file, endpoint=endpoint)
+                download(client, url, Path(folder) / file)
+    except httpx.HTTPStatusError as error:
+        print(f"HTTP {error.response.status_code} for {error.request.url.path}", file=sys.stderr)
+        return 1
+    except (httpx.HTTPError, OSError) as error:
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     return 0
 
