@@ -67,6 +67,22 @@ def test_a_name_defined_nowhere_fails_the_candidate(bare: Isolation) -> None:
     assert "undefined-name" in rules(assessment)
 
 
+def test_a_global_that_is_set_elsewhere_is_no_error(bare: Isolation) -> None:
+    code = (
+        "def reset():\n    global floor\n    floor = 0\n"
+        "def top(xs):\n    return max(xs) if xs else floor\n"
+    )
+    assessment = run(code, bare)
+    assert assessment.verdict is Verdict.PASSED
+    assert "NameError" in rules(assessment)
+
+
+def test_nothing_is_fingerprinted_when_the_module_does_not_load(bare: Isolation) -> None:
+    assessment = run("import surely_not_there\ndef top(xs): return max(xs)\n", bare)
+    assert assessment.verdict is Verdict.UNVERIFIED
+    assert assessment.behaviour == ""
+
+
 @pytest.mark.parametrize(
     ("body", "rule"),
     [

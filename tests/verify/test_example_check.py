@@ -216,8 +216,20 @@ def test_no_examples_means_unverified_with_the_reason(bare: Isolation) -> None:
     assessment = run("def f(x): return x\n", task(), bare)
     assert assessment.verdict is Verdict.UNVERIFIED
     assert "no examples" in assessment.reports[-1].detail
-    missing = run("def f(x): return x\n", task(entry_point="g"), bare)
-    assert missing.verdict is Verdict.RUNTIME_ERROR
+
+
+def test_without_examples_the_entry_point_must_still_be_there(bare: Isolation) -> None:
+    code = "def f(x): return x\n"
+    assert run(code, task(entry_point="f"), bare).verdict is Verdict.UNVERIFIED
+    assert run(code, task(entry_point="g"), bare).verdict is Verdict.RUNTIME_ERROR
+    assert run("1 / 0\n" + code, task(entry_point="f"), bare).verdict is Verdict.RUNTIME_ERROR
+    leaves = run("import os\nos._exit(0)\n" + code, task(entry_point="f"), bare)
+    assert leaves.verdict is Verdict.RUNTIME_ERROR
+
+
+def test_a_script_without_examples_is_compiled_but_not_run(bare: Isolation) -> None:
+    assert run("while True:\n    pass\n", task(), bare).verdict is Verdict.UNVERIFIED
+    assert run("return 1\n", task(), bare).verdict is Verdict.SYNTAX_ERROR
 
 
 def test_other_languages_are_parsed_and_stay_unverified(bare: Isolation) -> None:

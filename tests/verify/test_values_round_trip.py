@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codekiln.verify.value_encoder import MAX_DEPTH, Encoder
@@ -68,6 +68,7 @@ def sent(value: object) -> object:
     return decode_json(Encoder().encode(value))
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_value_arrives_equal_and_of_the_same_type(value: object) -> None:
     arrived = sent(value)
@@ -76,6 +77,7 @@ def test_a_value_arrives_equal_and_of_the_same_type(value: object) -> None:
     assert equal(arrived, value)
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_equality_follows_python_on_unequal_and_equal_pairs(one: object, other: object) -> None:
     if one == other:
@@ -84,11 +86,13 @@ def test_equality_follows_python_on_unequal_and_equal_pairs(one: object, other: 
         assert not equal(sent(one), other)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_canonical_text_is_equal_for_equal_values(value: object) -> None:
     assert canonical(sent(value)) == canonical(copy.deepcopy(value))
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.integers() | st.text() | st.booleans(), st.lists, max_leaves=20))
 def test_no_json_breaks_the_reader(data: Any) -> None:
     import json

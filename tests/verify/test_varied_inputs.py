@@ -6,7 +6,7 @@ import ast
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codekiln.core import Example, Task
@@ -64,6 +64,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_variants_keep_the_type_and_a_tuples_length(value: object) -> None:
     for other in variants(value, random.Random(0)):

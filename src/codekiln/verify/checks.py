@@ -58,9 +58,12 @@ class Trial:
 
     def run_examples(self, hash_seed: int) -> CallsResult:
         """Run the examples with this seed for hashes and for the random module."""
+        sessions = [session.steps for session in example_sessions(self.task)]
+        if not sessions and self.task.entry_point:
+            sessions = [()]
         return run_calls(
             self.code,
-            [session.steps for session in example_sessions(self.task)],
+            sessions,
             self.isolation,
             call_s=self.limits.call_s,
             load_s=self.limits.load_s,

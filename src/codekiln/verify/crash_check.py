@@ -9,15 +9,18 @@ result changes with the seed. The results on all varied inputs make the behaviou
 
 from __future__ import annotations
 
+import ast
 import builtins
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from codekiln.core.files import sha256_text
 from codekiln.core.task import Task
 from codekiln.core.verdict import CheckReport, ExampleRun, Finding, Span, Verdict
 from codekiln.verify.checks import Trial
 from codekiln.verify.example_check import judge_examples
+from codekiln.verify.python_source import all_bound_names, parse
 from codekiln.verify.sandboxed_calls import CallsResult, Step, StepResult, run_calls
 from codekiln.verify.steps import example_sessions
 from codekiln.verify.values import canonical
@@ -62,6 +65,9 @@ class CrashCheck:
             for session, results in zip(varied, calls.steps, strict=False)
             for pair in zip(session, results, strict=True)
         ]
+        if all(result.outcome == "not_run" for _, result in pairs):
+            why = str(calls.load_error or "no varied call could run")
+            return CheckReport(self.name, Verdict.UNVERIFIED, detail=why)
         trial.behaviour = fingerprint([result for _, result in pairs], _prints(trial.task))
         crashes = [(step, result) for step, result in pairs if _is_crash(result)]
         trial.crashes = len(crashes)
@@ -89,15 +95,16 @@ class CrashCheck:
         crashes: Sequence[tuple[Step, StepResult]],
     ) -> list[Finding]:
         findings = []
+        bound = _bound_names(trial.code)
         for step, result in crashes:
             raised = result.raised
-            if raised and raised.kind == "NameError" and raised.line and not _known(raised.name):
+            if raised and raised.kind == "NameError" and raised.line and raised.name not in bound:
                 message = f"{_text(step)} uses `{raised.name}`, which is defined nowhere"
                 span = Span(raised.line)
                 findings.append(Finding(self.name, "error", message, "undefined-name", span))
                 break
         first = {run.call: run for run in _examples(trial, trial.example_calls)}
-        for run in _examples(trial, _examples_of(calls, skip)):
+        for run in _examples(trial, replace(calls, steps=calls.steps[skip:])):
             before = first.get(run.call)
             # A time-out may be the machine's doing; another value is the candidate's.
             if run.outcome == "wrong_output" and before is not None and before.passed:
@@ -153,16 +160,17 @@ def _is_crash(result: StepResult) -> bool:
     return result.outcome == "raised" and result.raised is not None and not result.raised.deliberate
 
 
-def _examples_of(calls: CallsResult, skip: int) -> CallsResult:
-    return CallsResult(calls.steps[skip:], calls.defined, load_error=calls.load_error)
-
-
 def _examples(trial: Trial, calls: CallsResult) -> list[ExampleRun]:
     return [item.run for _, item in sorted(judge_examples(trial, calls).items())]
 
 
-def _known(name: str) -> bool:
-    return hasattr(builtins, name)
+def _bound_names(code: str) -> set[str]:
+    """Every name that the code binds anywhere, and the builtins."""
+    tree = parse(code)
+    names = set(vars(builtins))
+    if isinstance(tree, ast.Module):
+        names |= all_bound_names(tree)
+    return names
 
 
 def _prints(task: Task) -> bool:

@@ -66,7 +66,7 @@ class ExampleCheck:
 def judge_examples(trial: Trial, calls: CallsResult) -> dict[int, Judgement]:
     """Judgements by the example's place in the task; set-ups only when they fail."""
     judgements = {}
-    for session, results in zip(example_sessions(trial.task), calls.steps, strict=True):
+    for session, results in zip(example_sessions(trial.task), calls.steps, strict=False):
         for place, result in zip(session.places, results, strict=True):
             example = trial.task.examples[place]
             if not example.is_check and result.outcome == "value":
@@ -92,7 +92,7 @@ def _trouble_with_all(task: Task, calls: CallsResult) -> StepResult | None:
             )
         return StepResult("raised", raised=error, why=f"loading the module fails: {error}")
     entry = task.entry_point.partition(".")[0]
-    if not entry or entry in calls.defined:
+    if not entry or entry in calls.defined or not calls.loaded:
         return None
     if in_class_style(task) and any(example.call for example in task.examples):
         return None

@@ -22,6 +22,7 @@ from codekiln.core.verdict import Finding
 from codekiln.languages import language_of_fence, syntax_errors
 from codekiln.verify.fences import Block, fenced_blocks
 from codekiln.verify.python_source import (
+    all_bound_names,
     defined_callables,
     parse,
     top_level_names,
@@ -200,9 +201,7 @@ def _with_missing_parts(code: str, blocks: list[Block]) -> str:
     tree = parse(code)
     if not isinstance(tree, ast.Module) or len(blocks) < 2:
         return code
-    bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and _is_store(n)}
-    bound |= {a.arg for a in ast.walk(tree) if isinstance(a, ast.arg)} | set(vars(builtins))
-    bound |= set(top_level_names(tree)) | _inner_names(tree)
+    bound = all_bound_names(tree) | set(vars(builtins))
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - bound
     parts = []
     for block in blocks:
@@ -214,22 +213,6 @@ def _with_missing_parts(code: str, blocks: list[Block]) -> str:
             parts.append(block.code.rstrip() + "\n")
             used -= given
     return "\n\n".join([*parts, code])
-
-
-def _is_store(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Store)
-
-
-def _inner_names(tree: ast.Module) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names.update((a.asname or a.name).partition(".")[0] for a in node.names)
-        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
-            names.add(node.name)
-    return names
 
 
 def _complete(code: str, wanted: str, task: Task | None, notes: list[str]) -> str:

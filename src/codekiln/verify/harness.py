@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 if __name__ != "__codekiln_harness__":
     # In the sandbox both files are run in one namespace: there is no package to import from.
-    from codekiln.verify.value_encoder import MAX_ITEMS, MAX_TEXT, Encoder, mro_of, quote, text_of
+    from codekiln.verify.value_encoder import MAX_ITEMS, Encoder, mro_of, quote, text_of
 
 CANDIDATE = "candidate"
 MAX_OVER_TIMES = 3
+MAX_PRINTED = 20_000
 # Names that examples use without importing them; looked up only when the candidate lacks them.
 KNOWN_NAMES = {
     "Counter": "collections",
@@ -199,9 +200,9 @@ class Runner:
 
     def _timer(self, seconds: float) -> None:
         # Repeats, so that a candidate that swallows the exception meets it again; the wall
-        # clock gets four times as much, for calls that sleep on a busy machine.
+        # clock gets more, since it only has to end calls that sleep on a busy machine.
         setitimer(ITIMER_PROF, seconds, 0.2 if seconds else 0)
-        setitimer(ITIMER_REAL, seconds * 4, 0.2 if seconds else 0)
+        setitimer(ITIMER_REAL, seconds * 4 + 2 if seconds else 0, 0.2 if seconds else 0)
         if seconds:
             self._over = False
             _kill_after(seconds)
@@ -318,7 +319,7 @@ def _capture() -> io.BytesIO:
 
 def _printed(out: io.BytesIO) -> str:
     try:
-        return out.getvalue()[:MAX_TEXT].decode("utf-8", "replace")
+        return out.getvalue()[:MAX_PRINTED].decode("utf-8", "replace")
     except ValueError:  # the candidate closed its stdout
         return ""
 

@@ -75,6 +75,25 @@ def defined_callables(tree: ast.Module) -> tuple[str, ...]:
     return tuple(node.name for node in tree.body if isinstance(node, _DEFINITIONS))
 
 
+def all_bound_names(tree: ast.Module) -> set[str]:
+    """Every name that is bound in some scope of the module."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, _DEFINITIONS):
+            names.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
+            names.add(node.name)
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            names.add(node.rest)
+    return names
+
+
 def trim_demo(code: str, keep: str = "") -> Trimmed:
     """Drop what runs on import only to show the definitions off.
 

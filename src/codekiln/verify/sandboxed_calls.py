@@ -31,7 +31,7 @@ BOOTSTRAP = (
     "for part in p.pop('harness'): exec(part, space)\n"
 )
 MAX_PROCESSES_PER_RUN = 4
-OUTPUT_BYTES = 8 * MIB
+OUTPUT_BYTES = 16 * MIB
 
 StepOutcome = Literal["value", "raised", "timeout", "out_of_memory", "died", "not_run"]
 
@@ -100,11 +100,13 @@ class SyntaxProblem:
 class CallsResult:
     """All that one run gave; `steps` is parallel to the sessions that were asked for.
 
-    `syntax` or `load_error` is set when no step could run. `defined` are the module's names.
+    `syntax` or `load_error` is set when no step could run. `defined` are the names of the
+    module, once it was `loaded`.
     """
 
     steps: tuple[tuple[StepResult, ...], ...]
     defined: tuple[str, ...] = ()
+    loaded: bool = False
     syntax: SyntaxProblem | None = None
     load_error: Raised | None = None
     processes: int = 0
@@ -137,6 +139,8 @@ def run_calls(
     max_processes: int = MAX_PROCESSES_PER_RUN,
 ) -> CallsResult:
     """Evaluate `sessions` against `code`; each session meets a newly loaded module.
+
+    Without sessions the code is only compiled; one empty session also loads it.
 
     `call_s` and `load_s` bound the processor time of each call and each load. Raises
     SandboxError when the isolation itself fails.
@@ -183,7 +187,10 @@ def run_calls(
             break
         # The first step without a result is the one that the process died of.
         numbers = (number for session in pending for number, _ in session)
-        progress.results[next(n for n in numbers if n not in progress.results)] = death
+        culprit = next((n for n in numbers if n not in progress.results), None)
+        if culprit is None:
+            break
+        progress.results[culprit] = death
         pending = _behind(pending, progress.results)
     missing = StepResult("not_run", why="an earlier call of its session did not end")
     return CallsResult(
@@ -192,6 +199,7 @@ def run_calls(
             for session in numbered
         ),
         defined=progress.defined,
+        loaded=progress.loaded,
         syntax=progress.syntax,
         load_error=progress.load_error,
         processes=processes,

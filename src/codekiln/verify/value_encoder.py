@@ -79,8 +79,13 @@ class Encoder:
             self._path.pop()
 
     def _string(self, text: str) -> str:
-        self._text -= len(text)
-        return quote(text) if self._text >= 0 else '["x","too large"]'
+        if len(text) > self._text:
+            self._text = -1
+            return '["x","too large"]'
+        quoted = quote(text)
+        # An escape takes six characters; the budget is for what is sent.
+        self._text -= len(quoted)
+        return quoted if self._text >= 0 else '["x","too large"]'
 
     def _integer(self, number: int) -> str:
         bits = int.bit_length(number)
