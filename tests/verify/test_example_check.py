@@ -167,6 +167,15 @@ def test_endless_recursion_is_a_runtime_error(bare: Isolation) -> None:
     assert "RecursionError" in assessment.findings[0].message
 
 
+def test_messages_are_one_line_without_control_characters(bare: Isolation) -> None:
+    code = "def f():\n    raise ValueError('a\\nb\\x1b[31m')\n"
+    assessment = run(code, task(ex("f()", "1")), bare)
+    texts = [finding.message for finding in assessment.findings]
+    texts += [item.observed for item in assessment.example_runs]
+    assert all(text.isprintable() for text in texts)
+    assert "ValueError: a b" in texts[0]
+
+
 def test_a_missing_package_leaves_the_answer_unverified(bare: Isolation) -> None:
     asked = task(ex("f()", "1"))
     absent = run("import surely_not_there\ndef f(): return 1\n", asked, bare)

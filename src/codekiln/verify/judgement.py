@@ -14,7 +14,7 @@ from codekiln.core.task import Example, Task
 from codekiln.core.verdict import ExampleRun, Finding, Span
 from codekiln.verify.expected_values import Expected
 from codekiln.verify.sandboxed_calls import Raised, StepResult
-from codekiln.verify.values import Iterated, equal, hint, show
+from codekiln.verify.values import Iterated, equal, hint, one_line, show
 
 CHECK = "examples"
 _WANTS_ITERATOR = re.compile(r"generator|iterator|\byields?\b|生成器|迭代器", re.IGNORECASE)
@@ -102,7 +102,7 @@ def _failed(
         Finding(
             check=CHECK,
             severity="note" if outcome == "not_run" else "error",
-            message=message,
+            message=one_line(message),
             rule=raised.kind if raised is not None else outcome,
             span=Span(line) if line else None,
         ),

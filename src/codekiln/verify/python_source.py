@@ -150,8 +150,6 @@ def _demo_statements(tree: ast.Module, keep: str) -> list[ast.stmt]:
         for place, node in enumerate(tree.body)
         if _is_main_guard(node) or (place > first and _is_demo(node))
     ]
-    if not demo:
-        return demo
     last = max(place for place, node in enumerate(tree.body) if isinstance(node, _DEFINITIONS))
     support = _support(tree.body[last + 1 :], tree, demo, keep)
     return sorted([*demo, *support], key=lambda node: node.lineno)

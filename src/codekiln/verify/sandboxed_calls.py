@@ -19,7 +19,7 @@ from types import CodeType
 from typing import Literal
 
 from codekiln.sandbox.types import MIB, Isolation, Limits, Program, RunResult
-from codekiln.verify.values import DecodeError, Opaque, decode
+from codekiln.verify.values import DecodeError, Opaque, decode, one_line
 
 # The plan and the compiled harness arrive together on stdin, so that no file exists that a
 # candidate could read or overwrite. The harness gets builtins of its own.
@@ -72,7 +72,7 @@ class Raised:
         return self.types[0].rpartition(".")[2] if self.types else "Exception"
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.message}" if self.message else self.kind
+        return one_line(f"{self.kind}: {self.message}" if self.message else self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +274,10 @@ def _take(message: dict[str, object], progress: _Progress) -> None:
     elif "loaded" in message:
         names = message["loaded"]
         progress.loaded = True
-        progress.defined = tuple(map(str, names)) if isinstance(names, list) else ()
+        progress.defined = tuple(map(one_line, map(str, names))) if isinstance(names, list) else ()
     elif "syntax" in message:
         progress.syntax = SyntaxProblem(
-            str(message["syntax"]), _number(message["line"]), _number(message["column"])
+            one_line(str(message["syntax"])), _number(message["line"]), _number(message["column"])
         )
     elif "load" in message:
         progress.load_error = _raised(message["load"])

@@ -285,7 +285,13 @@ def show(value: object, limit: int = SHOWN_CHARS) -> str:
         text = _show(value)
     except (ValueError, RecursionError):  # an int of more digits than str() prints
         text = f"<{type(value).__name__} too large to show>"
+    text = one_line(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """Text of a candidate made safe for a terminal: no line ends, no control characters."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _show(value: object) -> str:
