@@ -49,6 +49,8 @@ def main() -> None:
     params.port = int(sys.argv[2])
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * SLOT_TOKENS
+    # A prompt from the cache is computed with other roundings, so answers would depend on history.
+    params.cache_prompt = False
     params.cpuparams.n_threads = max(1, len(os.sched_getaffinity(0)))
     server = xllamacpp.Server(params)
     print("listening", server.listening_address, flush=True)

@@ -82,15 +82,12 @@ def test_greedy_answers_repeat_themselves(backend: Backend) -> None:
 
 
 def test_a_seed_repeats_its_answer_and_other_seeds_give_others(backend: Backend) -> None:
-    # A server may compute a cached prompt with other roundings than a new one.
-    one(backend, STORY, max_tokens=1)
     draws = [one(backend, STORY, temperature=1.0, seed=s, max_tokens=16) for s in (1, 1, 2, 3, 4)]
     assert draws[0].text == draws[1].text
     assert len({draw.text for draw in draws}) > 2
 
 
 def test_an_answer_without_a_seed_can_be_repeated_with_the_seed_it_tells(backend: Backend) -> None:
-    one(backend, STORY, max_tokens=1)
     drawn = one(backend, STORY, temperature=1.0, max_tokens=12)
     again = one(backend, STORY, temperature=1.0, max_tokens=12, seed=drawn.seed)
     assert again.text == drawn.text

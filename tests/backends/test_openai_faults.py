@@ -257,6 +257,16 @@ def test_a_refused_key_is_told_before_any_prompt_is_sent(start: Start) -> None:
     assert not server.completions
 
 
+def test_a_server_that_is_still_loading_is_not_misjudged_for_good(start: Start) -> None:
+    server = start(text_answer("ready"))
+    listed = json.dumps({"data": [{"id": "m", "owned_by": "vllm"}]}).encode()
+    loading = reply(503, b'{"error": {"message": "Loading model"}}')
+    answers = [loading, loading, reply(200, listed)]
+    server.routes["/v1/models"] = lambda connection, seen: answers.pop(0)(connection, seen)
+    assert complete(server)[0].text == "ready"
+    assert server.completions[0].body["top_k"] == 0
+
+
 def test_an_unknown_model_is_answered_with_those_the_server_has(start: Start) -> None:
     server = start(reply(404, b'{"message": "The model `m` does not exist."}'))
     listed = {"data": [{"id": "qwen-7b", "owned_by": "x"}, {"id": "qwen-30b", "owned_by": "x"}]}

@@ -212,7 +212,7 @@ class OpenAIBackend:
         finally:
             finished = work.done()
             work.cancel()
-            await asyncio.wait({work})
+            await asyncio.gather(work, return_exceptions=True)
         if finished:
             try:
                 work.result()

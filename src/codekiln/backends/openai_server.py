@@ -35,6 +35,7 @@ from codekiln.core.errors import (
 
 ERROR_BODY_BYTES = 64 << 10
 _RETRIED_STATUSES = frozenset({500, 502, 503, 504})
+_BUSY_STATUSES = frozenset({429, 502, 503, 504})
 _SERVER_ERROR_RETRIES = 2
 _DRAIN_S = 0.5
 
@@ -137,20 +138,22 @@ class ModelServer:
     async def ask(
         self, method: str, url: str, body: Mapping[str, Any] | None = None
     ) -> tuple[int, Any]:
-        """Status and JSON value (None when it is none) of a small request, whatever the status.
+        """Status and JSON value (None when it is none) of a small request.
 
-        Raises BackendError subclasses when the server cannot be reached or is silent.
+        Raises BackendError subclasses when the server cannot be reached, is silent, or stays
+        too busy to say anything (429, 502, 503, 504); any other status is the caller's.
         """
+        response = await self._send(method, url, body, any_status=True)
         try:
-            async with self._client.stream(method, url, json=body) as response:
-                text = await _read_text(response, MAX_EVENT_BYTES)
-                status = response.status_code
+            text = await _read_text(response, MAX_EVENT_BYTES)
         except httpx.HTTPError as error:
-            raise transport_failure(error, url, "the request") from error
+            raise transport_failure(error, url, "the answer") from error
+        finally:
+            await response.aclose()
         try:
-            return status, json.loads(text)
+            return response.status_code, json.loads(text)
         except (ValueError, RecursionError):
-            return status, None
+            return response.status_code, None
 
     async def chunks(self, body: Mapping[str, Any]) -> AsyncGenerator[Chunk | None, None]:
         """The chunks of one chat completion; None when the server says that it is done.
@@ -159,7 +162,7 @@ class ModelServer:
         """
         url = f"{self.address.base}/chat/completions"
         async with self._slots:
-            response = await self._send(url, body)
+            response = await self._send("POST", url, body)
             try:
                 async with contextlib.aclosing(_chunks_of(response)) as chunks:
                     async for chunk in chunks:
@@ -169,20 +172,23 @@ class ModelServer:
             finally:
                 await response.aclose()
 
-    async def _send(self, url: str, body: Mapping[str, Any]) -> httpx.Response:
-        """An open response of status 200."""
+    async def _send(
+        self, method: str, url: str, body: Mapping[str, Any] | None, *, any_status: bool = False
+    ) -> httpx.Response:
+        """An open response of status 200, or of `any_status` but those of a busy server."""
         server_errors = dropped = 0
         for attempt in range(1, self._limits.max_attempts + 1):
-            request = self._client.build_request("POST", url, json=body)
+            request = self._client.build_request(method, url, json=body)
             asked_wait_s: float | None = None
             try:
                 response = await self._client.send(request, stream=True)
-                if response.status_code == 200:
+                status = response.status_code
+                if status == 200 or (any_status and status not in _BUSY_STATUSES):
                     return response
                 failure, asked_wait_s = await self._refused(response, url)
-                server_errors += response.status_code in _RETRIED_STATUSES
+                server_errors += status in _RETRIED_STATUSES
                 again = isinstance(failure, RateLimitedError) or (
-                    response.status_code in _RETRIED_STATUSES
+                    status in _RETRIED_STATUSES
                     and server_errors <= _SERVER_ERROR_RETRIES
                     and not isinstance(failure, ContextOverflowError)
                 )
