@@ -124,8 +124,8 @@ def test_token_bytes_cover_every_byte_and_hide_control_and_unused_ids(
     for text in tiny_models.CONTROL:
         assert tokenizer.token_bytes(tokens.index(text)) == b""
     assert tokenizer.token_bytes(tokens.index("<tool_call>")) == b"<tool_call>"
-    if tokenizer.vocab_size == len(tokens):
-        assert tokenizer.token_bytes(tokens.index("[PAD1]")) == b""
+    assert tokenizer.vocab_size == len(tokens)
+    assert tokenizer.token_bytes(tokens.index("[PAD1]")) == b""
     with pytest.raises(UsageError, match="outside the vocabulary"):
         tokenizer.token_bytes(len(tokens))
     with pytest.raises(UsageError, match="outside the vocabulary"):
@@ -242,9 +242,26 @@ def test_the_template_may_stand_in_the_tokenizer_settings(
     assert (ids[0], ids[-1]) == (control["<|im_start|>"], control["<|im_end|>"])
 
 
+def test_a_tokenizer_larger_than_the_embedding_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEKILN_CACHE", str(tmp_path / "cache"))
+    tiny_models.save_checkpoint(tmp_path / "hf", "qwen2", vocab_size=100)
+    checkpoint = open_checkpoint(ensure(str(tmp_path / "hf")))
+    with pytest.raises(WeightsError, match="token ids, its model for 100"):
+        checkpoint.tokenizer()
+
+
 @pytest.mark.parametrize(
     ("damage", "wanted"),
-    [("{", "JSON"), ("{}", "byte-level BPE"), ('{"model": {"type": "Unigram"}}', "byte-level BPE")],
+    [
+        ("{", "JSON"),
+        ("{}", "byte-level BPE"),
+        ('{"model": {"type": "Unigram"}}', "byte-level BPE"),
+        ('{"model": 3}', "byte-level BPE"),
+        ('{"model": {"type": "BPE"}, "decoder": {"type": "ByteLevel"}}', "cannot be used"),
+        ('{"model": {"type": "BPE"}, "decoder": "ByteLevel", "added_tokens": [1]}', "be used"),
+    ],
 )
 def test_an_unusable_tokenizer_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, wanted: str
@@ -288,9 +305,9 @@ def real() -> tuple[ChatTokenizer, Any]:
 
     meta = read_gguf(path).metadata
     texts, kinds = meta["tokenizer.ggml.tokens"], meta["tokenizer.ggml.token_type"]
+    merges: Any = [tuple(merge.split(" ")) for merge in meta["tokenizer.ggml.merges"]]
     theirs = transformers.Qwen2Tokenizer(
-        vocab={t: i for i, t in enumerate(texts) if kinds[i] != 5},
-        merges=[tuple(m.split(" ")) for m in meta["tokenizer.ggml.merges"]],
+        vocab={t: i for i, t in enumerate(texts) if kinds[i] != 5}, merges=merges
     )
     theirs.add_tokens(
         [

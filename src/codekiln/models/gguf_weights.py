@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import filelock
-
 from codekiln.core.errors import ModelError, WeightsError
 from codekiln.models.config import Architecture, ModelConfig
-from codekiln.models.disk import require_free
+from codekiln.models.disk import disk_errors, require_free
 from codekiln.models.extras import local_extra
 from codekiln.models.gguf_file import GgufFile, GgufTensor
 from codekiln.models.layout import LAYOUT_VERSION, engine_shapes, parameter_count
+from codekiln.models.locks import exclusive
 from codekiln.models.progress import Progress
 
 _ARCHITECTURES: dict[str, Architecture] = {
@@ -218,12 +217,10 @@ def ensure_converted(
     target = converted_path(cache_dir, sha256)
     if target.exists():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    lock = cache_dir / "locks" / f"{sha256}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(lock):
+    with disk_errors(cache_dir), exclusive(cache_dir, sha256, progress):
         if target.exists():
             return target
+        target.parent.mkdir(parents=True, exist_ok=True)
         total = parameter_count(config) * _BF16_BYTES
         require_free(target.parent, total, f"Converting {gguf.path.name}")
         partial = target.with_suffix(".partial")

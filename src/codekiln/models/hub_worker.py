@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import httpx
-from huggingface_hub import hf_hub_url
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub import get_token, hf_hub_url
 
 ATTEMPTS = 4
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
@@ -54,7 +53,8 @@ def _continue(client: httpx.Client, url: str, part: Path) -> None:
 
 def main(endpoint: str, repository: str, folder: str, *files: str) -> int:
     """Download; 0 when everything is there."""
-    headers = build_hf_headers(library_name="codekiln")
+    token = get_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         with httpx.Client(headers=headers, timeout=_TIMEOUT, follow_redirects=True) as client:
             for file in files:

@@ -9,8 +9,9 @@ from pathlib import Path
 from codekiln.core.errors import WeightsError
 from codekiln.core.settings import load_settings
 from codekiln.models.catalogue import ModelEntry, catalogue, find_entry
+from codekiln.models.disk import disk_errors
+from codekiln.models.locks import exclusive
 from codekiln.models.progress import Progress, SilentProgress
-from codekiln.models.resolve import exclusive
 from codekiln.models.store import (
     forget_hash,
     hash_model,
@@ -92,7 +93,8 @@ def verify_files(name: str, progress: Progress | None = None) -> Verification:
 def remove(name: str, progress: Progress | None = None) -> Removal:
     """Delete a model's files, its bf16 copies and any unfinished download."""
     entry, cache_dir = find_entry(name), load_settings().cache_dir
-    with exclusive(entry, cache_dir, progress or SilentProgress()):
+    progress = progress or SilentProgress()
+    with disk_errors(cache_dir), exclusive(cache_dir, entry.name, progress):
         target = model_target(cache_dir, entry)
         doomed = [model_folder(cache_dir, entry), staging_folder(cache_dir, entry)]
         doomed = [*(path for path in doomed if path.exists()), *_converted(entry, cache_dir)]

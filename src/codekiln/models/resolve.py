@@ -5,32 +5,21 @@ With a warm cache, or offline, nothing touches the network.
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
-
-from codekiln.core.errors import (
-    CodekilnError,
-    DownloadError,
-    InsufficientResourceError,
-    UsageError,
-    WeightsError,
-)
+from codekiln.core.errors import DownloadError, UsageError, WeightsError
 from codekiln.core.settings import load_settings
 from codekiln.models import hub
 from codekiln.models.catalogue import ModelEntry, find_entry
+from codekiln.models.disk import disk_errors
 from codekiln.models.gguf_file import read_gguf
+from codekiln.models.locks import exclusive
 from codekiln.models.mirror import fetch_from_mirror
 from codekiln.models.progress import Progress, SilentProgress
 from codekiln.models.store import (
     ModelFiles,
     hash_model,
-    lock_file,
     model_folder,
     model_target,
     remember_hash,
@@ -77,7 +66,7 @@ def ensure_entry(
             f"{entry.name} is not in {cache_dir} and codekiln is offline",
             f"Run 'codekiln models pull {entry.name}' with a network, or unset CODEKILN_OFFLINE",
         )
-    with _writing(cache_dir), exclusive(entry, cache_dir, progress):
+    with disk_errors(cache_dir), exclusive(cache_dir, entry.name, progress):
         cached = cached_files(entry, cache_dir, progress)
         return cached or _download(entry, cache_dir, progress)
 
@@ -131,23 +120,6 @@ def _local_path(text: str) -> Path | None:
     return None
 
 
-@contextmanager
-def exclusive(entry: ModelEntry, cache_dir: Path, progress: Progress) -> Iterator[None]:
-    """Only one process at a time changes a model's files; the others wait and say so."""
-    path = lock_file(cache_dir, entry)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        progress.note(f"Another process is working on {entry.name}; waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _download(entry: ModelEntry, cache_dir: Path, progress: Progress) -> ModelFiles:
     """Try the sources in order and move the first result into place."""
     staging, failures = staging_folder(cache_dir, entry), []
@@ -198,23 +170,3 @@ def _from_mirror(entry: ModelEntry, _: Path, staging: Path, progress: Progress) 
     if entry.mirror is None:
         raise DownloadError("this model has none")
     return fetch_from_mirror(entry, staging, progress)
-
-
-@contextmanager
-def _writing(cache_dir: Path) -> Iterator[None]:
-    """Turn what the file system refuses into an error that says where and what to do."""
-    try:
-        yield
-    except CodekilnError:
-        raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientResourceError(
-                f"The disk of {cache_dir} ran full during the download",
-                "Free some space or point CODEKILN_CACHE to a larger disk; "
-                "the download resumes where it stopped",
-            ) from error
-        raise DownloadError(
-            f"{cache_dir} cannot be used ({error.strerror or os.strerror(errno.EIO)})",
-            "Point CODEKILN_CACHE to a folder that you can write to",
-        ) from error

@@ -50,11 +50,6 @@ def staging_folder(cache_dir: Path, entry: ModelEntry) -> Path:
     return cache_dir / "partial" / entry.name
 
 
-def lock_file(cache_dir: Path, entry: ModelEntry) -> Path:
-    """Held by the process that changes a catalogue model's files."""
-    return cache_dir / "locks" / f"{entry.name}.lock"
-
-
 def remember_origin(cache_dir: Path, entry: ModelEntry, origin: str) -> None:
     """Note beside the model which source delivered it."""
     write_atomic(model_folder(cache_dir, entry) / "origin.json", json.dumps({"origin": origin}))
@@ -82,6 +77,8 @@ def hash_model(path: Path, cache_dir: Path, progress: Progress, *, fresh: bool =
     progress.start(f"Checking {path.name}", sum(file.stat().st_size for file in files))
     try:
         hashes = [sha256_file(file, progress.advance) for file in files]
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error})", "Check the permissions") from error
     finally:
         progress.finish()
     digest = hashes[0]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from codekiln.core.errors import ModelError, UsageError, WeightsError
 from codekiln.core.prompt import Prompt
 from codekiln.models.chat_template import render_chat
+from codekiln.models.config import ModelConfig
 from codekiln.models.extras import local_extra
 from codekiln.models.gguf_file import GgufFile
 from codekiln.models.safetensors_weights import read_json
@@ -23,7 +24,7 @@ from codekiln.models.safetensors_weights import read_json
 if TYPE_CHECKING:
     import tokenizers
 
-_PRETOKENIZER_PATTERN = (
+PRETOKENIZER_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -156,7 +157,7 @@ class ChatTokenizer:
         return [spell(token_id, token) for token_id, token in enumerate(self._tokens)]
 
 
-def gguf_tokenizer(gguf: GgufFile, eos_ids: tuple[int, ...]) -> ChatTokenizer:
+def gguf_tokenizer(gguf: GgufFile, config: ModelConfig) -> ChatTokenizer:
     """Build the tokenizer that a GGUF file describes."""
     with local_extra("Tokenizing"):
         from tokenizers import (
@@ -184,27 +185,22 @@ def gguf_tokenizer(gguf: GgufFile, eos_ids: tuple[int, ...]) -> ChatTokenizer:
             for token_id, (text, kind) in enumerate(zip(texts, kinds, strict=True))
             if kind in (_NORMAL, _USER_DEFINED)
         }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(
-            f"{gguf.path} has a malformed tokenizer ({error})", "Download it again"
-        ) from error
-    try:
+        plain = {texts[i]: i for i, kind in enumerate(kinds) if kind == _USER_DEFINED}
         backend = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    except Exception as error:  # the package raises nothing more specific
+        # An added token takes the id that the vocabulary already has for its text.
+        backend.add_tokens([AddedToken(text, normalized=False, special=False) for text in plain])
+    except Exception as error:  # the tokenizers package raises nothing more specific
         raise WeightsError(
-            f"{gguf.path} has a malformed vocabulary ({error})", "Download it again"
+            f"{gguf.path} has a malformed tokenizer ({error!r})", "Download it again"
         ) from error
     backend.normalizer = normalizers.NFC()
     backend.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_PRETOKENIZER_PATTERN), behavior="isolated"),
+            pre_tokenizers.Split(Regex(PRETOKENIZER_PATTERN), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     backend.decoder = decoders.ByteLevel()
-    plain = {texts[i]: i for i, k in enumerate(kinds) if k == _USER_DEFINED}
-    # An added token takes the id that the vocabulary already has for its text.
-    backend.add_tokens([AddedToken(text, normalized=False, special=False) for text in plain])
     control = {texts[i]: i for i, k in enumerate(kinds) if k == _CONTROL}
     named = {
         variable: texts[meta[key]]
@@ -218,17 +214,21 @@ def gguf_tokenizer(gguf: GgufFile, eos_ids: tuple[int, ...]) -> ChatTokenizer:
     shown = (_NORMAL, _CONTROL, _USER_DEFINED)
     return ChatTokenizer(
         backend,
-        tokens=[t if k in shown else None for t, k in zip(texts, kinds, strict=True)],
+        tokens=_padded(
+            [t if k in shown else None for t, k in zip(texts, kinds, strict=True)],
+            config,
+            gguf.path,
+        ),
         control_ids=control,
         added=plain.values(),
         chat_template=str(meta.get("tokenizer.chat_template", "")),
         special_texts=named,
-        eos_ids=eos_ids,
+        eos_ids=config.eos_token_ids,
         source=str(gguf.path),
     )
 
 
-def directory_tokenizer(folder: Path, eos_ids: tuple[int, ...]) -> ChatTokenizer:
+def directory_tokenizer(folder: Path, config: ModelConfig) -> ChatTokenizer:
     """Build the tokenizer of a Hugging Face checkpoint folder."""
     with local_extra("Tokenizing"):
         from tokenizers import Tokenizer
@@ -236,21 +236,21 @@ def directory_tokenizer(folder: Path, eos_ids: tuple[int, ...]) -> ChatTokenizer
     data = read_json(path, missing_remedy="Save the tokenizer beside the weights")
     settings_path = folder / "tokenizer_config.json"
     settings = read_json(settings_path, missing_remedy="") if settings_path.exists() else {}
-    if (data.get("model") or {}).get("type") != "BPE" or "ByteLevel" not in json.dumps(
-        data.get("decoder")
-    ):
+    model = data.get("model")
+    kind = model.get("type") if isinstance(model, dict) else None
+    if kind != "BPE" or "ByteLevel" not in json.dumps(data.get("decoder")):
         raise ModelError(
             f"{path} is no byte-level BPE tokenizer, which is the only supported kind",
             "Use a Qwen2, Qwen3 or Qwen3-MoE checkpoint",
         )
-    for token in data.get("added_tokens") or []:
-        # Fill-in-the-middle tokens are not marked special, yet must not come from user text.
-        token["special"] = token["special"] or bool(_LOOKS_CONTROL.fullmatch(token["content"]))
     try:
+        for token in data.get("added_tokens") or []:
+            # Fill-in-the-middle tokens are not marked special, yet must not come from user text.
+            token["special"] |= bool(_LOOKS_CONTROL.fullmatch(token["content"]))
         backend = Tokenizer.from_str(json.dumps(data))
-    except Exception as error:  # the package raises nothing more specific
+    except Exception as error:  # the tokenizers package raises nothing more specific
         raise WeightsError(
-            f"{path} cannot be used ({error})", "Restore the file from its source"
+            f"{path} cannot be used ({error!r})", "Restore the file from its source"
         ) from error
     vocabulary: dict[str, int] = backend.get_vocab(with_added_tokens=True)
     tokens: list[str | None] = [None] * (max(vocabulary.values(), default=-1) + 1)
@@ -259,21 +259,34 @@ def directory_tokenizer(folder: Path, eos_ids: tuple[int, ...]) -> ChatTokenizer
     added = backend.get_added_tokens_decoder()
     return ChatTokenizer(
         backend,
-        tokens=tokens,
+        tokens=_padded(tokens, config, path),
         control_ids={t.content: token_id for token_id, t in added.items() if t.special},
         added=[token_id for token_id, t in added.items() if not t.special],
         chat_template=_directory_template(folder, settings),
         special_texts=_special_texts(settings),
-        eos_ids=eos_ids,
+        eos_ids=config.eos_token_ids,
         source=str(folder),
     )
+
+
+def _padded(tokens: list[str | None], config: ModelConfig, path: Path) -> list[str | None]:
+    """One spelling for each row of the embedding; models often have a few rows to spare."""
+    if len(tokens) > config.vocab_size:
+        raise WeightsError(
+            f"{path} has {len(tokens)} token ids, its model for {config.vocab_size}",
+            "Tokenizer and weights do not belong together; download both again",
+        )
+    return tokens + [None] * (config.vocab_size - len(tokens))
 
 
 def _directory_template(folder: Path, settings: Mapping[str, Any]) -> str:
     """The chat template from its own file, or else from tokenizer_config.json."""
     path = folder / "chat_template.jinja"
     if path.exists():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WeightsError(f"{path} cannot be read ({error})", "Restore the file") from error
     template = settings.get("chat_template") or ""
     if isinstance(template, list):
         named = {item.get("name"): item.get("template", "") for item in template}
