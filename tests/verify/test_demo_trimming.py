@@ -15,6 +15,7 @@ BASE = "import functools\n\n\ndef f(x):\n    return x\n"
         "print(f(1))\n",
         "assert f(1) == 1\n",
         "x = input()\n",
+        "x = int(input())\nresult = f(x)\nprint(result)\n",
         "a, b = map(int, input().split())\nprint(f(a))\n",
         "box = dict()\nbox.update(a=1)\nprint(box)\n",
         "if True:\n    print(f(1))\nelse:\n    print(f(2))\n",
@@ -59,6 +60,11 @@ def test_a_name_that_the_task_asks_for_stays() -> None:
 def test_a_name_that_a_definition_reads_stays() -> None:
     code = "def f(x):\n    return x + step\n\n\nstep = int('2')\nprint(f(step))\n"
     assert trim_demo(code).code == code.replace("print(f(step))\n", "")
+
+
+def test_a_global_that_a_definition_shares_stays() -> None:
+    code = "def f():\n    global x\n    x += 1\n    return x\n\n\nx = int('0')\nprint(x)\n"
+    assert "x = int('0')" in trim_demo(code).code
 
 
 def test_a_script_without_definitions_and_broken_code_stay() -> None:

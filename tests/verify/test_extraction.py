@@ -205,6 +205,7 @@ def test_valid_code_in_a_fence_is_unchanged(code: str) -> None:
 @example("```python\nx = " + "-" * 100_000 + "1\n```", "", "python")
 @example("```python\n" + "a." * 5_000 + "a\n```", "", "python")
 @example("```python\nx = " + "1+" * 5_000 + "1\n```", "", "python")
+@example("```python\ndef f(x):\n    pass\ny = " + "1+" * 800 + "1\nprint(y)\n```", "", "python")
 @example("```python\n" + "```\n" * 300, "", "python")
 @example("\ud800 ```python\nx = '\ud800'\n```", "", "python")
 def test_extraction_never_raises(completion: str, prefill: str, language: str) -> None:

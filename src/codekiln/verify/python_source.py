@@ -1,7 +1,7 @@
 """Python source as data: guarded parsing, what a module defines, demo code at its end.
 
 Takes untrusted source text; never executes or compiles it. Guards: `parse` refuses text that
-could exhaust the parser (size, nesting, operator chains, null bytes) and gives None for it; the
+could exhaust the parser or its callers (size, nesting, operator chains, null bytes) and gives None for it; the
 sandbox, which compiles for real, has the last word on such text.
 """
 
@@ -16,9 +16,12 @@ from dataclasses import dataclass
 MAX_CHARS = 200_000
 MAX_BRACKETS = 80
 MAX_INDENT = 400
+# Whoever walks the tree may recurse once or twice per level.
+MAX_TREE_DEPTH = 250
 # Long runs of prefix operators recurse once per operator in the parser.
 _PREFIX_RUN = re.compile(r"(?:(?:not|await|lambda\s*:)\s+|[-+~]\s*){150}")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _DEMO_CALLS = frozenset({"print", "input", "exit", "quit", "main", "test", "tests", "run_tests"})
 # Changing the filters of the warnings module is not thread-safe.
 _WARNINGS_LOCK = threading.Lock()
@@ -39,11 +42,12 @@ def parse(code: str) -> ast.Module | SyntaxError | None:
     try:
         with _WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(code)
+            tree = ast.parse(code)
     except SyntaxError as error:
         return error
     except (ValueError, MemoryError, RecursionError, OverflowError):
         return None
+    return tree if _is_shallow(tree) else None
 
 
 def parse_expression(source: str) -> ast.expr | None:
@@ -143,6 +147,15 @@ def _within_guards(code: str) -> bool:
     return deepest <= MAX_BRACKETS and indent <= MAX_INDENT
 
 
+def _is_shallow(tree: ast.Module) -> bool:
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_TREE_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return True
+    return False
+
+
 def _demo_statements(tree: ast.Module, keep: str) -> list[ast.stmt]:
     first = next(place for place, node in enumerate(tree.body) if isinstance(node, _DEFINITIONS))
     demo = [
@@ -166,18 +179,58 @@ def _support(
         names = assigned[id(node)] or _receiver(node) & own
         if node not in demo and names and names <= own:
             support.append((node, names))
-    changed = True
-    while changed:
-        changed = False
-        going = [*demo, *(node for node, _ in support)]
-        for item in list(support):
-            readers = [n for n in tree.body if n is not item[0] and item[1] & _names(n)]
-            if any(reader not in going for reader in readers) or not (
-                readers or "input" in _names(item[0])
-            ):
-                support.remove(item)
-                changed = True
-    return [node for node, _ in support]
+    readers = {
+        id(node): [other for other in tree.body if other is not node and names & _free(other)]
+        for node, names in support
+    }
+    # Largest set that nothing outside of it reads, then what of it demo code or input() needs.
+    while True:
+        going = {id(node) for node in demo} | {id(node) for node, _ in support}
+        kept = [(n, names) for n, names in support if all(id(r) in going for r in readers[id(n)])]
+        if len(kept) == len(support):
+            break
+        support = kept
+    needed = {id(node) for node in demo}
+    needed |= {id(node) for node, _ in support if "input" in _free(node)}
+    while True:
+        more = {
+            id(node)
+            for node, names in support
+            if any(id(reader) in needed for reader in readers[id(node)])
+            or any(names & assigned[id(n)] for n, _ in support if id(n) in needed)
+        }
+        if more <= needed:
+            return [node for node, _ in support if id(node) in needed]
+        needed |= more
+
+
+def _free(node: ast.AST) -> set[str]:
+    """Names that `node` takes from the module; too many rather than too few."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        arguments = node.args
+        around = [*node.decorator_list, arguments, *([node.returns] if node.returns else [])]
+        parts = [part for statement in node.body for part in ast.walk(statement)]
+        shared = {n for p in parts if isinstance(p, (ast.Global, ast.Nonlocal)) for n in p.names}
+        own = {item.arg for item in ast.walk(arguments) if isinstance(item, ast.arg)}
+        own |= _stored_outside_scopes(node.body)
+        inside = set().union(*map(_free, node.body))
+        return (inside - (own - shared)) | shared | set().union(*map(_free, around))
+    names = {node.id} if isinstance(node, ast.Name) else set()
+    return names.union(*map(_free, ast.iter_child_nodes(node)))
+
+
+def _stored_outside_scopes(body: list[ast.stmt]) -> set[str]:
+    """Names assigned by these statements themselves, not inside scopes of their own."""
+    names: set[str] = set()
+    stack: list[ast.AST] = list(body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (*_DEFINITIONS, ast.Lambda, *_COMPREHENSIONS)):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        stack.extend(ast.iter_child_nodes(node))
+    return names
 
 
 def _assigned(node: ast.stmt) -> set[str]:
@@ -207,10 +260,6 @@ def _receiver(node: ast.stmt) -> set[str]:
         if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
             return {function.value.id}
     return set()
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}
 
 
 def _is_main_guard(node: ast.stmt) -> bool:
