@@ -1,4 +1,4 @@
-"""The backends that the conformance suite runs against, each opened on a real model."""
+"""The backends of the conformance suite, opened on a real model, and servers with faults."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from llama_server import LlamaServer
+from raw_server import Answer, RawServer, Start
 
 from codekiln.backends import Backend, open_backend
 from codekiln.models import ensure
@@ -68,3 +69,17 @@ def backend(opener: Opener) -> Iterator[Backend]:
     """One open backend that all tests share: what a test leaves behind shows in the next."""
     with opener() as opened:
         yield opened
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start fault-injecting servers that end with the test."""
+    servers: list[RawServer] = []
+
+    def begin(*answers: Answer) -> RawServer:
+        servers.append(RawServer(*answers))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.close()

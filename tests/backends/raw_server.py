@@ -114,6 +114,9 @@ class RawServer:
                 sock.shutdown(socket.SHUT_WR)
 
 
+Start = Callable[..., RawServer]
+
+
 def _read_request(sock: socket.socket) -> Seen | None:
     data = b""
     while b"\r\n\r\n" not in data:

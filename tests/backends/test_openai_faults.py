@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
 
 import pytest
 from raw_server import (
@@ -14,6 +12,7 @@ from raw_server import (
     Connection,
     RawServer,
     Seen,
+    Start,
     event,
     piece,
     reply,
@@ -32,28 +31,12 @@ from codekiln.core.errors import (
     CodekilnError,
     ContextOverflowError,
     RateLimitedError,
-    UsageError,
 )
 
 KEY = "sk-very-secret-0123456789"
 QUICK = ServerLimits(read_timeout_s=0.4, first_wait_s=0.01, max_attempts=4, max_wait_s=5)
 PATIENT = ServerLimits(read_timeout_s=30, first_wait_s=0.01)
 ASK = CompletionRequest(Prompt((Message("user", "hi"),)), Sampling(max_tokens=8, seed=5))
-
-Start = Callable[..., RawServer]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    servers: list[RawServer] = []
-
-    def begin(*answers: Answer) -> RawServer:
-        servers.append(RawServer(*answers))
-        return servers[-1]
-
-    yield begin
-    for server in servers:
-        server.close()
 
 
 def complete(
@@ -352,167 +335,3 @@ def test_closing_the_backend_ends_a_running_call_with_an_error(start: Start) -> 
     with pytest.raises(BackendError, match="closed"):
         backend.complete([ASK])
     closer.join()
-
-
-def test_a_stop_string_unknown_to_the_server_ends_the_request(start: Start) -> None:
-    def write_on(connection: Connection, _: Seen) -> None:
-        connection.send(CHUNKED_STREAM + event(piece("one E")) + event(piece("ND two")))
-        connection.stall()
-
-    server = start(write_on)
-    request = CompletionRequest(ASK.prompt, Sampling(stop=("END",)))
-    [completion] = complete(server, request)
-    assert (completion.text, completion.finish_reason) == ("one ", "stop")
-    assert server.client_gone.wait(10)
-
-
-def test_seeds_follow_one_another_when_samples_are_asked_for_singly(start: Start) -> None:
-    server = start(lambda connection, seen: text_answer(f"#{seen.body['seed']}")(connection, seen))
-    completions = complete(server, CompletionRequest(ASK.prompt, ASK.sampling, n=4))
-    assert [c.text for c in completions] == ["#5", "#6", "#7", "#8"]
-    assert [c.seed for c in completions] == [5, 6, 7, 8]
-    assert not any("n" in seen.body for seen in server.completions)
-
-
-def of_family(server: RawServer, owner: str) -> RawServer:
-    listed = {"data": [{"id": "m", "owned_by": owner}]}
-    server.routes["/v1/models"] = reply(200, json.dumps(listed).encode())
-    return server
-
-
-def test_n_samples_come_in_one_request_from_a_server_that_seeds_them_so(start: Start) -> None:
-    usage = {"prompt_tokens": 4, "completion_tokens": 1}
-    server = start(
-        stream(
-            piece("b", index=1),
-            piece("a", index=0),
-            {**piece("", "stop", 1), "usage": usage},
-            {**piece("", "length", 0), "usage": usage | {"completion_tokens": 9}},
-            "[DONE]",
-        )
-    )
-    completions = complete(
-        of_family(server, "vllm"), CompletionRequest(ASK.prompt, ASK.sampling, n=2)
-    )
-    assert completions == (
-        Completion("a", "length", 4, 9, seed=5),
-        Completion("b", "stop", 4, 1, seed=6),
-    )
-    assert [seen.body["n"] for seen in server.completions] == [2]
-
-
-def test_a_server_that_ignores_n_is_asked_for_the_rest_and_remembered(start: Start) -> None:
-    server = of_family(start(text_answer("x")), "vllm")
-    request = CompletionRequest(ASK.prompt, ASK.sampling, n=3)
-    with open_backend("m", api_base=server.base) as backend:
-        assert len(backend.complete([request])[0]) == 3
-        assert [s.body.get("n") for s in server.completions] == [3, None, None]
-        backend.complete([request])
-        assert [s.body.get("n") for s in server.completions[3:]] == [None] * 3
-        assert sorted(s.body["seed"] for s in server.completions) == [5, 5, 6, 6, 7, 7]
-
-
-def test_a_server_that_limits_n_is_asked_in_groups(start: Start) -> None:
-    def at_most_two(connection: Connection, seen: Seen) -> None:
-        n = seen.body.get("n", 1)
-        if n > 2:
-            body = {"error": {"message": f"Value must be between 1 <= value <= 2, got {n}"}}
-            reply(400, json.dumps(body).encode())(connection, seen)
-        else:
-            pieces = [piece(f"#{seen.body['seed'] + i}", "stop", i) for i in range(n)]
-            stream(*pieces, "[DONE]")(connection, seen)
-
-    server = of_family(start(at_most_two), "llamacpp")
-    completions = complete(server, CompletionRequest(ASK.prompt, ASK.sampling, n=5))
-    assert [c.text for c in completions] == ["#5", "#6", "#7", "#8", "#9"]
-    assert sorted(s.body.get("n", 1) for s in server.completions) == [1, 2, 2, 5]
-
-
-PREFILLED = CompletionRequest(
-    Prompt((Message("user", "hi"),), prefill="```python\n", stop=("\n```",)), Sampling()
-)
-
-
-def last_role(seen: Seen) -> str:
-    return str(seen.body["messages"][-1]["role"])
-
-
-def test_an_echoed_prefill_is_stripped(start: Start) -> None:
-    def echo(connection: Connection, seen: Seen) -> None:
-        prefill = seen.body["messages"][-1]["content"]
-        text = " 8, 9" if prefill.startswith("1, 2") else "x = 1"
-        pieces = [piece(letter) for letter in prefill + text]
-        stream(*pieces, piece("", "stop"), "[DONE]")(connection, seen)
-
-    server = start(echo)
-    [completion] = complete(server, PREFILLED)
-    assert completion.text == "x = 1"
-    assert last_role(server.completions[-1]) == "assistant"
-
-
-def test_a_server_without_prefill_gets_none_and_its_lead_in_is_dropped(start: Start) -> None:
-    def free(connection: Connection, seen: Seen) -> None:
-        if last_role(seen) == "assistant":
-            answer = text_answer("1, 2, 3,")
-        else:
-            assert "stop" not in seen.body
-            answer = text_answer("Sure! Here it is:\n\n```python\nx = 1\n```\nDone.")
-        answer(connection, seen)
-
-    server = start(free)
-    [completion] = complete(server, PREFILLED)
-    assert (completion.text, completion.finish_reason) == ("x = 1", "stop")
-    assert last_role(server.completions[-1]) == "user"
-
-
-def test_a_server_that_refuses_the_extra_fields_is_tried_without_them(start: Start) -> None:
-    def strict(connection: Connection, seen: Seen) -> None:
-        if "continue_final_message" in seen.body:
-            reply(422, b'{"detail": "unknown field"}')(connection, seen)
-        else:
-            text_answer(" 8, 9, 10")(connection, seen)
-
-    server = start(strict)
-    assert complete(server, PREFILLED)[0].text == " 8, 9, 10"
-    assert last_role(server.completions[-1]) == "assistant"
-    assert "continue_final_message" not in server.completions[-1].body
-
-
-def test_a_proxy_setting_does_not_come_between_this_machine_and_itself(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert complete(start(text_answer("direct")))[0].text == "direct"
-
-
-def test_the_environment_names_server_and_key(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = start(text_answer("x"))
-    monkeypatch.setenv("CODEKILN_API_BASE", server.base.removesuffix("/v1") + "/")
-    monkeypatch.setenv("CODEKILN_API_KEY", KEY)
-    with open_backend("m") as backend:
-        backend.complete([ASK])
-    assert server.completions[0].path == "/v1/chat/completions"
-    assert server.completions[0].headers["authorization"] == f"Bearer {KEY}"
-
-
-@pytest.mark.parametrize("base", ["127.0.0.1:8000", "ftp://h/v1", "http://", "http://[::1", "  "])
-def test_an_address_that_is_none_is_a_usage_error(base: str) -> None:
-    with pytest.raises(UsageError, match=re.escape("http://127.0.0.1:8000/v1")):
-        open_backend("m", api_base=base)
-
-
-def test_a_remote_model_without_a_server_is_a_usage_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("CODEKILN_API_BASE", raising=False)
-    with pytest.raises(UsageError, match="names no server"):
-        open_backend("openai:qwen")
-
-
-def test_a_key_that_no_header_can_carry_is_refused_without_being_shown() -> None:
-    with pytest.raises(UsageError) as caught:
-        open_backend("m", api_base="http://127.0.0.1:1", api_key=f"{KEY}\nX: y")
-    assert KEY not in str(caught.value)
