@@ -1,0 +1,48 @@
+"""How an answer is to be made, as plain data: what a user may choose, checked when built."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+
+from codekiln.core.errors import UsageError
+
+MAX_SAMPLES = 256
+SEED_BITS = 32
+MAX_SEED = (1 << 62) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The choices behind one answer.
+
+    `n` candidates are drawn: one greedy, the rest at `temperature`. `seed` fixes all of them;
+    None draws one, which the record names. Without `verify` one greedy draft is all there is.
+    `unsafe` permits checks where only resource limits keep programs in.
+    """
+
+    n: int = 8
+    max_tokens: int = 1024
+    temperature: float = 0.8
+    seed: int | None = None
+    verify: bool = True
+    unsafe: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= MAX_SAMPLES:
+            raise UsageError(f"n is {self.n}", f"Ask for 1 to {MAX_SAMPLES} candidates")
+        if self.max_tokens < 1:
+            raise UsageError(f"max_tokens is {self.max_tokens}", "Use a positive number")
+        if not 0.0 <= self.temperature <= 100.0:
+            raise UsageError(f"temperature is {self.temperature}", "Use 0 to 100 (0.8 is usual)")
+        if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
+            raise UsageError(f"seed is {self.seed}", f"Use a whole number from 0 to {MAX_SEED}")
+
+    def with_drawn_seed(self) -> Options:
+        """The same options with the seed fixed."""
+        return self if self.seed is not None else replace(self, seed=secrets.randbits(SEED_BITS))
+
+    @property
+    def drafts(self) -> int:
+        """How many first drafts to draw: repeating a greedy one would only cost time."""
+        return self.n if self.verify and self.temperature > 0.0 else 1

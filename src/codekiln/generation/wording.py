@@ -1,0 +1,55 @@
+"""What an answer says about itself in words: why it is not verified, and what to know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codekiln.core import Assessment, Candidate, Prompt, Task, Verdict
+from codekiln.languages import get_language
+
+
+def why_unverified(task: Task, assessment: Assessment) -> str:
+    """One line on what keeps the answer from being verified; empty when it is."""
+    if assessment.verdict is Verdict.PASSED:
+        return ""
+    if assessment.verdict is Verdict.NO_CODE:
+        return "no candidate contained code"
+    if assessment.verdict is not Verdict.UNVERIFIED:
+        return _failure(assessment)
+    language = get_language(task.language)
+    if not language.can_run:
+        return f"{language.display_name} is only parsed; nothing of it was run"
+    if not task.examples:
+        return f"no example could be run: the task gives none. Add one like {_like(task)}"
+    if not task.checks:
+        why = next((example.why_not for example in task.examples if example.why_not), "")
+        because = f" ({why})" if why else ""
+        return f"no example could be read as a check{because}. Write one like {_like(task)}"
+    details = [report.detail for report in assessment.reports if report.detail]
+    return details[0] if details else "no check could say whether it works"
+
+
+def _failure(assessment: Assessment) -> str:
+    errors = [finding for finding in assessment.findings if finding.severity == "error"]
+    kind = assessment.verdict.value.replace("_", " ")
+    if not errors:
+        return f"no candidate passed ({kind})"
+    return f"no candidate passed; the best one: {' '.join(errors[0].message.split())}"
+
+
+def _like(task: Task) -> str:
+    name = task.entry_point
+    return f"{name}(...) -> ..." if name.isidentifier() else "f(1) -> 2"
+
+
+def answer_notes(task: Task, prompt: Prompt, candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Remarks of the task's reader, what was cut from the prompt, drafts that were cut off."""
+    cut_off = sum(candidate.finish_reason == "length" for candidate in candidates)
+    notes = [*task.notes, *(f"context cut: {cut}" for cut in prompt.cuts)]
+    if cut_off:
+        longest = max(candidate.completion_tokens for candidate in candidates)
+        notes.append(
+            f"{cut_off} of {len(candidates)} candidates were cut off at {longest} tokens; "
+            "a larger token limit gives them room"
+        )
+    return tuple(notes)
