@@ -1,8 +1,8 @@
 """Python source as data: guarded parsing, what a module defines, demo code at its end.
 
 Takes untrusted source text; never executes or compiles it. Guards: `parse` refuses text that
-could exhaust the parser or its callers (size, nesting, operator chains, null bytes) and gives None for it; the
-sandbox, which compiles for real, has the last word on such text.
+could exhaust the parser or its callers (size, nesting, operator chains, null bytes) and gives
+None for it; the sandbox, which compiles for real, has the last word on such text.
 """
 
 from __future__ import annotations
