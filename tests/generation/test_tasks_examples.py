@@ -309,6 +309,25 @@ def test_the_same_example_twice_counts_once() -> None:
     assert [e.call for e in task.examples] == ["sq(2)", "sq(3)"]
 
 
+def test_an_explanation_stays_with_its_example() -> None:
+    first, second = read("f(1) -> 2\nExplanation: one more\nf(2) -> 3\n\nNotes: any order\n")
+    assert first.text == "f(1) -> 2\nExplanation: one more"
+    assert second.text == "f(2) -> 3\nNotes: any order"
+
+
+def test_what_input_means_in_prose_is_no_example() -> None:
+    assert read_task("Input: a list of ints. Output: their sum. Write `my_sum`.").examples == ()
+
+
+def test_a_coroutine_is_called_without_its_await() -> None:
+    assert only("assert await f(1) == [1]").call == "f(1)"
+    assert "await" in only("assert len(await f(1)) == 1").why_not
+
+
+def test_the_text_of_an_example_keeps_its_backticks() -> None:
+    assert only('1. `f(3)` returns `"Fizz"`').text == '`f(3)` returns `"Fizz"`'
+
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()

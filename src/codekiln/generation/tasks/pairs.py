@@ -30,7 +30,12 @@ from codekiln.generation.tasks.wording import any_of, wording
 
 # More separators than this in one line is no example, and trying each of them costs time.
 MAX_SEPARATORS = 40
-MAX_CALL_CHARS = 2_000
+# Bounds that keep reading linear in the length of the text.
+MAX_CALL_CHARS = 1_000
+MAX_VALUE_CHARS = 2_000
+MAX_INLINE_DRAFTS = 200
+# Within longer text a value is taken to end at the first comma, not at the end of the line.
+MAX_WHOLE_LINE = 200
 
 Relation = Literal["value", "raises", "prints"]
 
@@ -61,8 +66,14 @@ def without_bullet(line: str) -> str:
 def unwrapped(text: str) -> str:
     """Text without the backticks or the emphasis around all of it."""
     plain = text.strip()
-    while len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "`*":
-        plain = plain[1:-1].strip()
+    while len(plain) > 2 and plain[0] == plain[-1] and plain[0] in "`*":
+        mark = plain[0]
+        run = min(len(plain) - len(plain.lstrip(mark)), len(plain) - len(plain.rstrip(mark)))
+        inner = plain[run:-run]
+        # Backticks in between: two pieces of code side by side, not one.
+        if not inner.strip() or "`" in inner:
+            break
+        plain = inner.strip()
     return plain
 
 
@@ -125,34 +136,36 @@ def draft_of_condition(text: str, test: ast.expr, whole: str | None = None) -> D
 
 def find_inline(text: str) -> Iterator[Draft]:
     """Drafts of every `call -> value` inside running text, in order."""
-    position = 0
-    while match := _CALL_START.search(text, position):
+    position = count = 0
+    while (match := _CALL_START.search(text, position)) and count < MAX_INLINE_DRAFTS:
         end = _call_end(text, match.end() - 1)
         if end is None:
             position = match.end()
             continue
         draft, position = _inline_at(text, match.start(), end)
         if draft is not None:
+            count += 1
             yield draft
         else:
             position = match.end()
 
 
-def read_value(text: str, start: int = 0) -> Value:
-    """The value that begins at `start`; what follows it must not be part of a longer one."""
-    rest = text[start:]
-    whole = _whole_value(rest)
-    if whole is not None:
-        return replace(whole, end=len(text))
-    lead = len(rest) - len(rest.lstrip("`* \t"))
-    skipped = rest[lead:]
-    end = _value_end(skipped)
+def read_value(text: str, *, whole: bool = True) -> Value:
+    """The value that all of `text` is (unless not `whole`), or that it begins with.
+
+    What follows a value at the beginning must not look like a part of it.
+    """
+    if whole and (value := _whole_value(text)) is not None:
+        return replace(value, end=len(text))
+    start = text.lstrip("`* \t")
+    failed = Value(0, why_not=f"`{_short(text)}` is not a Python value")
+    end = _value_end(start)
     if end is None:
-        return Value(start, why_not=f"`{_short(rest)}` is not a Python value")
-    value = _whole_value(skipped[:end])
-    after = skipped[end:].lstrip("`*")
+        return failed
+    value = _whole_value(start[:end])
+    after = start[end:].lstrip("`*")
     if value is None or not _ends_value(after):
-        return Value(start, why_not=f"`{_short(rest)}` is not a Python value")
+        return failed
     return replace(value, end=len(text) - len(after))
 
 
@@ -207,11 +220,12 @@ def _inline_at(text: str, start: int, end: int) -> tuple[Draft | None, int]:
     if match is None:
         return None, end
     line_end = text.find("\n", match.end())
-    line = text[match.end() : line_end if line_end >= 0 else len(text)]
+    line_end = line_end if line_end >= 0 else len(text)
+    line = text[match.end() : min(line_end, match.end() + MAX_VALUE_CHARS)]
     relation = _relation(match)
     if _is_print(node):
         relation = "prints"
-    value = read_value(line)
+    value = read_value(line, whole=len(line) <= MAX_WHOLE_LINE)
     if value.why_not:
         return None, end
     stop = match.end() + value.end
@@ -328,7 +342,10 @@ def _call_end(text: str, opening: int) -> int | None:
 
 
 def _balanced(text: str, opening: int) -> int | None:
-    window = mask_strings(text[opening : opening + MAX_CALL_CHARS])
+    window = text[opening : opening + MAX_CALL_CHARS]
+    if not any(closing in window for closing in ")]}）】"):
+        return None
+    window = mask_strings(window)
     depth = 0
     for index, char in enumerate(window):
         if char in "([{（【":

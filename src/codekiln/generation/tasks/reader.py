@@ -30,7 +30,7 @@ from codekiln.generation.tasks.sections import split_sections
 from codekiln.generation.tasks.stub_form import Stub, read_stub
 from codekiln.languages import Language, get_language, language_of_fence
 
-MAX_CHARS = 1_000_000
+MAX_CHARS = 200_000
 
 _JSON_START = re.compile(r'\s*\{\s*(?:"|\}|$)')
 _CODE_FENCE = re.compile(r"(?ms)^[ \t]*(`{3,}|~{3,})([^\n`]*)\n(.*?)^[ \t]*\1[ \t]*$\n?")

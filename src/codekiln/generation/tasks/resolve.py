@@ -56,9 +56,9 @@ def _as_texts(drafts: Sequence[Draft], language: Language) -> Resolved:
 
 
 def _called(draft: Draft, interface: Interface) -> Draft:
-    """The draft with its arguments made a call."""
+    """The draft with its arguments made a call, and without the `await` that the check does."""
     if draft.arguments is None:
-        return draft
+        return _without_await(draft)
     name = interface.entry_point
     if not name:
         return _kept_as_text(draft, "the name of the function is not known")
@@ -80,6 +80,16 @@ def _called(draft: Draft, interface: Interface) -> Draft:
             draft, f"`{sorted(unknown)[0]}` in its input is not a value (put texts in quotes)"
         )
     return _spread(draft, plain, node, interface)
+
+
+def _without_await(draft: Draft) -> Draft:
+    node = parse_expression(draft.call or "")
+    if node is None or not any(isinstance(child, ast.Await) for child in ast.walk(node)):
+        return draft
+    awaited = node.value if isinstance(node, ast.Await) else None
+    if awaited is None or any(isinstance(child, ast.Await) for child in ast.walk(awaited)):
+        return _kept_as_text(draft, "`await` inside an expression cannot be run")
+    return replace(draft, call=source_of((draft.call or "").strip(), awaited))
 
 
 def _spread(draft: Draft, call: str, node: ast.Call, interface: Interface) -> Draft:

@@ -87,7 +87,8 @@ class _Scanner:
             if heading["rest"].strip(" *_#"):
                 self.lines = [*self.lines[: self.index], heading["rest"], *rest[1:]]
         elif starts_labelled(line):
-            self._add(*read_labelled(rest))
+            drafts, count = read_labelled(rest)
+            self._add([d for d in drafts if not (self.prose and _is_sentence(d))], count)
         elif self.prose:
             self._prose_line(rest)
         else:
@@ -130,18 +131,28 @@ class _Scanner:
                 return
         self._add(list(find_inline(rest[0])), 1)
 
+    def _explain(self) -> None:
+        """An explanation goes with the example above it: it is for the model, not for a check."""
+        told = [self.lines[self.index].strip()]
+        self.index += 1
+        while self.index < len(self.lines) and (line := self.lines[self.index]).strip():
+            if starts_labelled(line) or PROMPT.match(line) or read_line(line):
+                break
+            told.append(line.strip())
+            self.index += 1
+        if self.unread or not self.drafts:
+            self.unread += told
+        else:
+            last = self.drafts[-1]
+            self.drafts[-1] = replace(last, text="\n".join([last.text, *told]).strip())
+
     def _example_line(self, rest: Sequence[str]) -> None:
         if re.match(
             rf"\s*[*_]*(?:{any_of(wording()['labels']['explanation'])})\d*\s*[*_]*[:：]",
             rest[0],
             re.I,
         ):
-            # An explanation belongs to the example above it and is no example itself.
-            self.index += 1
-            while self.index < len(self.lines) and self.lines[self.index].strip():
-                if starts_labelled(self.lines[self.index]) or PROMPT.match(self.lines[self.index]):
-                    break
-                self.index += 1
+            self._explain()
             return
         joined, count = _logical_line([without_bullet(rest[0]), *rest[1:]])
         drafts = read_line(joined)
@@ -154,6 +165,12 @@ class _Scanner:
         else:
             self.unread.append(rest[0])
             self.index += 1
+
+
+def _is_sentence(draft: Draft) -> bool:
+    """ "Input: a list of numbers": a description of inputs, not one of them."""
+    plain = re.sub(r"`[^`\n]*`", "", draft.text)
+    return bool(draft.why_not) and len(plain.split()) > 6 and not re.search(r"[\d\"'\[{(]", plain)
 
 
 def read_code(text: str) -> list[Draft] | None:
