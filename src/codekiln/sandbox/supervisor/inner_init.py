@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from . import kernel
@@ -34,7 +34,7 @@ class Launch:
     scratch_bytes: int
     inodes: int
     stdio: tuple[int, int, int]
-    confinement: Confinement
+    confinement: Confinement  # user and tasks are settled by the init
     quota: Quota
     change_user: bool
 
@@ -47,6 +47,7 @@ class Inside:
     channel: socket.socket
     work_fd: int
     proc_fd: int | None
+    listener: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Status:
 
 def start(launch: Launch) -> Inside:
     """Start the program; raises SetUpError when a step of the isolation or the exec failed."""
-    ours, theirs = socket.socketpair()
+    # Keeps messages apart: two of them may be waiting.
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(_SET_UP_TIMEOUT_S)
     pid = kernel.clone(kernel.ALL_NAMESPACES)
     if pid == 0:
@@ -74,7 +76,9 @@ def start(launch: Launch) -> Inside:
         message, fds, _, _ = socket.recv_fds(ours, 2000, 2)
         if message != b"ready":
             raise SetUpError(message.decode(errors="replace") or "the init process died")
-        answer = ours.recv(2000)
+        answer, listener, _, _ = socket.recv_fds(ours, 2000, 1)
+        if answer == b"listener":
+            answer = ours.recv(2000)
         if answer != b"started":
             raise SetUpError(answer.decode(errors="replace") or "the init process died")
     except (OSError, SetUpError) as error:
@@ -84,7 +88,13 @@ def start(launch: Launch) -> Inside:
         if isinstance(error, SetUpError):
             raise
         raise SetUpError(f"namespaces: {error}") from error
-    return Inside(pid, ours, fds[0], fds[1] if len(fds) > 1 else None)
+    return Inside(
+        init_pid=pid,
+        channel=ours,
+        work_fd=fds[0],
+        proc_fd=fds[1] if len(fds) > 1 else None,
+        listener=listener[0] if listener else None,
+    )
 
 
 def read_status(inside: Inside) -> Status | None:
@@ -135,18 +145,17 @@ def _run_init(launch: Launch, channel: socket.socket, *, drop: bool) -> NoReturn
     socket.send_fds(channel, [b"ready"], fds)
     report, report_here = os.pipe()
     given = launch.confinement
-    # Where user ids are kept the init itself counts against the program's task limit.
-    confinement = Confinement(
-        work=given.work,
+    confinement = replace(
+        given,
         user=PROGRAM_USER if drop else None,
-        rules=given.rules,
-        landlock_abi=given.landlock_abi,
-        plan=given.plan,
+        # Where user ids are kept the init itself counts against the program's task limit.
         tasks=None if given.tasks is None else given.tasks + (0 if drop else 1),
     )
     program = os.fork()
     if program == 0:
-        become(launch.argv, launch.env, launch.stdio, confinement, launch.quota, report_here)
+        become(
+            launch.argv, launch.env, launch.stdio, confinement, launch.quota, report_here, channel
+        )
     os.close(report_here)
     failure = os.read(report, 2000)
     if failure:

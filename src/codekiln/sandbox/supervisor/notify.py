@@ -31,9 +31,9 @@ _CONTINUE = 1
 _PATH_MAX = 4096
 _AT_FDCWD, _AT_EMPTY_PATH = -100, 0x1000
 _UTIME_NOW, _UTIME_OMIT = 0x3FFF_FFFF, 0x3FFF_FFFE
-# A task that was let through shows up in /proc within this time.
-_SETTLE_S = 0.002
-_SETTLE_TRIES = 10
+# A task that was let through and is not in /proc after this time has already ended.
+_SETTLE_S = 0.05
+_SETTLE_STEP_S = 0.001
 
 _COLUMN = 0 if kernel.MACHINE == "x86_64" else 1
 _NAMES = {numbers[_COLUMN]: name for name, numbers in NUMBERS.items() if numbers[_COLUMN] >= 0}
@@ -51,15 +51,16 @@ class Answerer:
     """Holds the listener of one run; `close` makes every later question fail with ENOSYS."""
 
     def __init__(
-        self, listener: int, scratch: str, count_tasks: Callable[[], int], limit: int
+        self, listener: int, scratch: str | None, list_tasks: Callable[[], set[int]], limit: int
     ) -> None:
         self.fd = listener
         self.refused_forks = 0
-        self._scratch = os.path.realpath(scratch)
-        self._scratch_fd = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
-        self._count_tasks = count_tasks
+        self._scratch = scratch
+        self._scratch_fd = -1 if scratch is None else os.open(scratch, os.O_RDONLY)
+        self._list_tasks = list_tasks
         self._limit = limit
-        self._last_fork = 0.0
+        self._known: set[int] = set()
+        self._in_flight: list[float] = []  # when forks were let through that are not seen yet
 
     def answer(self) -> None:
         """Answer one question; call when the listener is readable."""
@@ -84,22 +85,25 @@ class Answerer:
     def close(self) -> None:
         """Stop answering."""
         os.close(self.fd)
-        os.close(self._scratch_fd)
+        if self._scratch_fd >= 0:
+            os.close(self._scratch_fd)
 
     def _fork(self) -> int:
-        for _ in range(_SETTLE_TRIES):
-            if self._count_tasks() < self._limit:
-                if time.monotonic() - self._last_fork > _SETTLE_S:
-                    break
-                # One that was just let through may not be visible yet: leave room for it.
-                if self._count_tasks() + 1 < self._limit:
-                    break
-            time.sleep(_SETTLE_S / 2)
-        else:
-            self.refused_forks += 1
-            return errno.EAGAIN
-        self._last_fork = time.monotonic()
-        return 0
+        while True:
+            now = time.monotonic()
+            tasks = self._list_tasks()
+            landed = len(tasks - self._known)
+            self._known = tasks
+            self._in_flight = [
+                since for since in self._in_flight[landed:] if now - since < _SETTLE_S
+            ]
+            if len(tasks) + len(self._in_flight) < self._limit:
+                self._in_flight.append(now)
+                return 0
+            if not self._in_flight:
+                self.refused_forks += 1
+                return errno.EAGAIN
+            time.sleep(_SETTLE_STEP_S)
 
     def _change_status(self, call: _Call) -> int:
         try:
@@ -159,7 +163,7 @@ class Answerer:
         base = "cwd" if directory == _AT_FDCWD else f"fd/{directory}"
         start = os.readlink(f"/proc/{call.task}/{base}")
         full = os.path.normpath(os.path.join(start, os.fsdecode(path)))
-        if not full.startswith(f"{self._scratch}/"):
+        if self._scratch is None or not full.startswith(f"{self._scratch}/"):
             raise PermissionError(errno.EPERM, "outside the sandbox")
         relative = os.path.relpath(full, self._scratch)
         return kernel.open_beneath(self._scratch_fd, relative, os.O_PATH | os.O_NOFOLLOW)

@@ -49,6 +49,19 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def tasks_of(pids: list[int], proc_fd: int) -> set[int]:
+    """Thread ids of the given processes, zombies included as in the kernel's own limit."""
+    tasks: set[int] = set()
+    for pid in pids:
+        with suppress(*_VANISHED):
+            fd = os.open(f"{pid}/task", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc_fd)
+            try:
+                tasks.update(map(int, os.listdir(fd)))
+            finally:
+                os.close(fd)
+    return tasks
+
+
 def _children_by_scan() -> dict[int, list[int]]:
     """All parents and their children: slow, for kernels without the `children` file."""
     children: dict[int, list[int]] = {}
@@ -95,10 +108,6 @@ class TreeMeter:
             cpu_s=sum(self._cpu_ticks.values()) * _TICK_S,
             memory_bytes=pages * _PAGE_BYTES,
         )
-
-    def count_tasks(self, pids: list[int]) -> int:
-        """Threads of the given processes, zombies included as the kernel does."""
-        return self.sample(pids).tasks
 
     def proportional_memory(self, pids: list[int]) -> int | None:
         """Resident bytes with shared pages divided among sharers; None where it cannot be read.

@@ -13,7 +13,7 @@ from . import inner_init, landlock, seccomp, subreaper
 from .collect import read_back
 from .namespaces import WORK, WRITABLE
 from .notify import Answerer
-from .process_tree import TreeMeter, descendants, processes_of_namespace
+from .process_tree import TreeMeter, descendants, processes_of_namespace, tasks_of
 from .program import PROGRAM_USER, Confinement, Quota
 from .watch import Ceilings, Stream, Watch, Watched, watch
 from .wire import Reply, Request
@@ -74,6 +74,7 @@ def execute(request: Request, control_fd: int) -> Reply | None:
 
 def _in_namespaces(request: Request, pipes: Pipes, control_fd: int) -> tuple[Watch, Ended]:
     content_bytes = sum(map(len, request["files"].values()))
+    change_user = request["change_user"] and subreaper.may_change_user()
     launch = inner_init.Launch(
         argv=request["argv"],
         env={"HOME": WORK, "TMPDIR": "/tmp", **request["env"]},
@@ -91,11 +92,12 @@ def _in_namespaces(request: Request, pipes: Pipes, control_fd: int) -> tuple[Wat
                 devices=_DEVICES,
             ),
             landlock_abi=request["landlock_abi"],
-            plan=seccomp.FilterPlan(),
+            # No limit on tasks binds the host's root, whatever its name inside.
+            plan=seccomp.FilterPlan(ask_forks=os.geteuid() == 0 and not change_user),
             tasks=request["processes"],
         ),
         quota=_quota(request),
-        change_user=request["change_user"],
+        change_user=change_user,
     )
     inside = inner_init.start(launch)
     proc_fd = inside.proc_fd
@@ -105,15 +107,22 @@ def _in_namespaces(request: Request, pipes: Pipes, control_fd: int) -> tuple[Wat
             return descendants(inside.init_pid)
         return processes_of_namespace(proc_fd)
 
+    meter_fd = os.open("/proc", os.O_RDONLY) if proc_fd is None else proc_fd
+    answerer = _answerer(inside.listener, None, list_processes, meter_fd, request["processes"])
     try:
-        with _watched(inside.init_pid, pipes, control_fd, list_processes, proc_fd) as watched:
+        with _watched(
+            inside.init_pid, pipes, control_fd, list_processes, meter_fd, answerer=answerer
+        ) as watched:
             seen = watch(watched, pipes.out, pipes.err, request["stdin"], _ceilings(request))
     finally:
+        if answerer is not None:
+            answerer.close()
         with suppress(ProcessLookupError):
             os.kill(inside.init_pid, signal.SIGKILL)
         # Returns once every process of the namespace is gone.
         os.waitpid(inside.init_pid, 0)
     collected, remarks = read_back(inside.work_fd, request["collect"], request["file_bytes"])
+    remarks += _refusals(answerer)
     status = None if seen.broken or seen.cancelled else inner_init.read_status(inside)
     if status is None:
         return seen, Ended(None, 0.0, 0, collected, remarks)
@@ -138,8 +147,7 @@ def _in_scratch(request: Request, pipes: Pipes, control_fd: int) -> tuple[Watch,
             landlock_abi=request["landlock_abi"],
             plan=seccomp.FilterPlan(
                 ask_forks=True,
-                # Another user owns nothing outside the scratch directory.
-                ask_file_status=user is None,
+                ask_file_status=True,
                 own_process_only=request["landlock_abi"] < landlock.SCOPE_ABI,
                 guard_truncation=request["landlock_abi"] < landlock.TRUNCATE_ABI,
                 forbid_watches=True,
@@ -163,25 +171,26 @@ def _reap_in_scratch(
 ) -> tuple[Watch, Ended]:
     env = {"HOME": scratch.work, "TMPDIR": scratch.tmp, **request["env"]}
     outside = subreaper.start(request["argv"], env, pipes.program, confinement, _quota(request))
-    answerer: Answerer | None = None
     me = os.getpid()
-    counter = TreeMeter(os.open("/proc", os.O_RDONLY))
-    if outside.listener is not None:
-        answerer = Answerer(
-            outside.listener,
-            scratch.path,
-            count_tasks=lambda: counter.sample(descendants(me)).tasks,
-            limit=request["processes"],
-        )
-    content_bytes = subreaper.disk_usage(scratch)
+    proc_fd = os.open("/proc", os.O_RDONLY)
+
+    def list_processes() -> list[int]:
+        return descendants(me)
+
+    answerer = _answerer(
+        outside.listener, scratch.path, list_processes, proc_fd, request["processes"]
+    )
+    inodes = _INODES + 2 * len(request["files"])
+    content_bytes = subreaper.disk_usage(scratch, inodes)
     status: int | None = None
     try:
         with _watched(
             outside.pid,
             pipes,
             control_fd,
-            list_processes=lambda: descendants(me),
-            disk_bytes=lambda: subreaper.disk_usage(scratch) - content_bytes,
+            list_processes,
+            proc_fd,
+            disk_bytes=lambda: subreaper.disk_usage(scratch, inodes) - content_bytes,
             answerer=answerer,
         ) as watched:
             seen = watch(watched, pipes.out, pipes.err, request["stdin"], _ceilings(request))
@@ -192,11 +201,22 @@ def _reap_in_scratch(
     usage = subreaper.children_usage()
     work_fd = os.open(scratch.work, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     collected, remarks = read_back(work_fd, request["collect"], request["file_bytes"])
-    if answerer is not None and answerer.refused_forks:
-        remarks.append(f"processes: {answerer.refused_forks} forks refused at the limit")
+    remarks += _refusals(answerer)
     if seen.broken or seen.cancelled:
         status = None
     return seen, Ended(status, usage.cpu_s, usage.peak_bytes, collected, remarks)
+
+
+def _answerer(
+    listener: int | None,
+    scratch: str | None,
+    list_processes: Callable[[], list[int]],
+    proc_fd: int,
+    limit: int,
+) -> Answerer | None:
+    if listener is None:
+        return None
+    return Answerer(listener, scratch, lambda: tasks_of(list_processes(), proc_fd), limit)
 
 
 @contextmanager
@@ -205,7 +225,7 @@ def _watched(
     pipes: Pipes,
     control_fd: int,
     list_processes: Callable[[], list[int]],
-    proc_fd: int | None = None,
+    proc_fd: int,
     disk_bytes: Callable[[], int] | None = None,
     answerer: Answerer | None = None,
 ) -> Iterator[Watched]:
@@ -216,7 +236,7 @@ def _watched(
         stdin_fd=pipes.stdin,
         control_fd=control_fd,
         list_processes=list_processes,
-        meter=TreeMeter(os.open("/proc", os.O_RDONLY) if proc_fd is None else proc_fd),
+        meter=TreeMeter(proc_fd),
         disk_bytes=disk_bytes,
         answerer=answerer,
     )
@@ -258,6 +278,12 @@ def _reply(request: Request, seen: Watch, ended: Ended, pipes: Pipes, wall_s: fl
         collected=ended.collected,
         denied=seen.remarks + ended.remarks,
     )
+
+
+def _refusals(answerer: Answerer | None) -> list[str]:
+    if answerer is None or not answerer.refused_forks:
+        return []
+    return [f"processes: {answerer.refused_forks} forks refused at the limit"]
 
 
 def _all_reachable(paths: list[str]) -> bool:

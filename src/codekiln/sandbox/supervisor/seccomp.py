@@ -72,6 +72,7 @@ class FilterPlan:
     """What else has to make up for what the isolation lacks.
 
     `ask_forks`, `ask_file_status`: the supervisor decides on new tasks, on modes and times.
+    Owners and extended attributes then cannot be changed at all.
     `own_process_only`: signals reach the first process only; the kernel cannot scope them.
     `guard_truncation`: the kernel's Landlock does not know truncation.
     `forbid_watches`: the host's directories are visible to inotify.

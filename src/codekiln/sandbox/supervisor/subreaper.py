@@ -10,6 +10,7 @@ included. What the kernel does not limit here (disk, tasks) is measured or asked
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import secrets
@@ -26,8 +27,11 @@ from .errors import SetUpError
 from .process_tree import descendants
 from .program import PROGRAM_USER, Confinement, Quota, become
 
-_CAP_CHOWN, _CAP_SETGID, _CAP_SETUID = 0, 6, 7
+# The last to read a program's memory when it asks to change a file's mode.
+_NEEDED_CAPABILITIES = (0, 6, 7, 19)  # chown, setgid, setuid, sys_ptrace
 _KILL_TIMEOUT_S = 10.0
+_BLOCK_BYTES = 512
+_EVERYTHING = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def may_change_user() -> bool:
         return False
     with open("/proc/self/status") as status:
         held = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff")), 0)
-    if not all(held >> bit & 1 for bit in (_CAP_CHOWN, _CAP_SETGID, _CAP_SETUID)):
+    if not all(held >> bit & 1 for bit in _NEEDED_CAPABILITIES):
         return False
     # Inside somebody else's user namespace the user may not exist.
     return all(_is_mapped(f"/proc/self/{kind}_map") for kind in ("uid", "gid"))
@@ -163,17 +167,27 @@ def children_usage() -> ChildrenUsage:
     return ChildrenUsage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
-def disk_usage(scratch: Scratch) -> int:
-    """Bytes allocated below the scratch directory; a file that vanishes meanwhile counts 0."""
-    total = 0
+def disk_usage(scratch: Scratch, most_files: int) -> int:
+    """Bytes allocated below the scratch directory; a file that vanishes meanwhile counts 0.
+
+    More files than `most_files`, or folders too deep to be named, count as everything.
+    """
+    total = files = 0
     pending = [scratch.work, scratch.tmp]
     while pending:
-        with suppress(OSError), os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                with suppress(OSError):
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    files += 1
+                    if files > most_files:
+                        return _EVERYTHING
+                    with suppress(FileNotFoundError):
+                        total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(entry.path)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return _EVERYTHING
     return total
 
 

@@ -150,7 +150,9 @@ def watch(watched: Watched, out: Stream, err: Stream, stdin: bytes, ceilings: Ce
             next_disk_sample = now + _DISK_SAMPLE_S
             if watched.disk_bytes() > ceilings.disk_bytes:
                 seen.broken = "output_limit"
-                seen.remarks.append(f"disk: more than {ceilings.disk_bytes} bytes written")
+                seen.remarks.append(
+                    f"disk: more than {ceilings.disk_bytes} bytes or too many files"
+                )
         if not seen.broken and now - started >= ceilings.wall_s:
             seen.broken = "wall_limit"
         if not seen.broken and (out.truncated or err.truncated):
