@@ -1,0 +1,5 @@
+"""The command line: `codekiln …`, also `python -m codekiln`."""
+
+from codekiln.cli.entry import main
+
+__all__ = ["main"]

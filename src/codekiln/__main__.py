@@ -1,0 +1,5 @@
+"""`python -m codekiln` is `codekiln`."""
+
+from codekiln.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""The tree of commands and its help. Commands import what they need when they run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codekiln.cli.doctor_command import doctor
+from codekiln.cli.generate_command import EXAMPLES, generate
+from codekiln.cli.models_command import models
+from codekiln.cli.records_command import records, replay
+
+_HELP = """Ask for code, get code that has been checked.
+
+An open code model proposes several answers, codekiln runs them on your examples in a sandbox,
+chooses, repairs if need be, and shows the evidence.
+"""
+
+_EPILOG = """\b
+Examples:
+  codekiln generate "Write slugify(text). slugify('Hello, World!') -> 'hello-world'"
+  codekiln generate --task task.md --out answer.py
+  codekiln doctor
+  codekiln models list
+
+\b
+Every command has --help. Weights are downloaded on first use (about 0.5 GB).
+"""
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import codekiln
+
+        typer.echo(f"codekiln {codekiln.__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=_HELP, epilog=_EPILOG)
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command(name="generate", epilog=EXAMPLES)(generate)
+app.add_typer(models, name="models")
+app.command(name="replay")(replay)
+app.command(name="records")(records)
+app.command(name="doctor")(doctor)
