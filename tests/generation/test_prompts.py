@@ -150,7 +150,7 @@ def test_a_task_that_does_not_fit_is_refused_with_the_numbers() -> None:
         build(WITH_FILES, budget=20)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 80), max_size=5),
     budget=st.integers(60, 900),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codekiln.core import Example, Task
@@ -361,6 +361,7 @@ FORMS = [
 ]
 
 
+@settings(deadline=None)
 @given(arguments=st.lists(VALUES, max_size=3), value=VALUES, form=st.sampled_from(FORMS))
 def test_any_literals_come_back_the_same_from_every_form(
     arguments: list[object], value: object, form: str
@@ -374,6 +375,7 @@ def test_any_literals_come_back_the_same_from_every_form(
     assert ast.literal_eval(example.expected or "") == value
 
 
+@settings(deadline=None)
 @given(arguments=st.lists(VALUES, min_size=1, max_size=3), value=VALUES)
 def test_any_literals_come_back_the_same_as_doctest_and_named_inputs(
     arguments: list[object], value: object

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codekiln.core import ContextFile
@@ -345,6 +345,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES | st.text(max_size=5), max_size=40).map("".join))
 def test_no_text_makes_the_reader_raise_anything_but_a_usage_error(text: str) -> None:
     for language in (None, "rust"):
@@ -357,6 +358,7 @@ def test_no_text_makes_the_reader_raise_anything_but_a_usage_error(text: str) ->
             assert (example.call is None) == bool(example.why_not)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

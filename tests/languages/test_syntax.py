@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codekiln.core.errors import UsageError
@@ -93,6 +93,7 @@ def test_an_unknown_language_is_refused() -> None:
         parse("klingon", "")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(BAD)), st.text(max_size=60))
 def test_issues_lie_inside_any_text(name: str, code: str) -> None:
     lines = code.encode("utf-8", errors="replace").decode().split("\n")

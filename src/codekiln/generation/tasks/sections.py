@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from codekiln.generation.tasks.wording import section_of
 
+MAX_HEADING_CHARS = 400
+
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _ATX = re.compile(r"^\s{0,3}(#{1,6})\s*(?P<name>[^#].*?)\s*#*\s*$")
 _BOLD = re.compile(r"^\s*(?:\*\*|__)(?P<name>[^*_]+?)(?:\*\*|__)\s*[:：]?\s*(?P<rest>.*)$")
@@ -82,6 +84,8 @@ def split_sections(text: str) -> Sections:
 
 
 def _heading(line: str, following: str, current: str) -> _Heading | None:
+    if len(line) > MAX_HEADING_CHARS:
+        return None
     atx = _ATX.match(line)
     if atx:
         name, _, rest = atx["name"].partition("：" if "：" in atx["name"] else ":")

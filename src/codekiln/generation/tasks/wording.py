@@ -9,6 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import cast
 
+MAX_HEADING_CHARS = 80
+
 _NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.)、]?|[一二三四五六七八九十]+[、.]|[IVX]+\.)\s*(?=\S)")
 _TRAILING_NUMBER = re.compile(r"\s*(?:#?\d+|[一二三四五六七八九十]+)$")
 _IN_PARENTHESES = re.compile(r"\s*[(（][^()（）]*[)）]$")
@@ -36,6 +38,8 @@ def section_of(heading: str) -> str | None:
     >>> section_of("2. Input/Output Examples:")
     'examples'
     """
+    if len(heading) > MAX_HEADING_CHARS:
+        return None
     plain = plain_heading(heading)
     return _sections().get(plain) or _sections().get(_TRAILING_NUMBER.sub("", plain))
 
