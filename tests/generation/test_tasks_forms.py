@@ -391,3 +391,16 @@ def test_no_json_makes_the_reader_raise_anything_but_a_usage_error(data: object)
 def test_deep_and_long_texts_are_only_text(text: str) -> None:
     assert read_task(f"Do it.\n{text}").examples == ()
     assert read_task(f"## Task\nDo it.\n## Examples\n{text}").checks == ()
+
+
+def test_a_heading_on_a_line_of_its_own_in_prose_names_the_function() -> None:
+    task = read_task(
+        "Return the indices of the two numbers that add up to the target.\n\n"
+        "def two_sum(nums, target):\n\n"
+        "Input: nums = [2, 7], target = 9\nOutput: [0, 1]"
+    )
+    assert task.entry_point == "two_sum"
+    assert task.signature == "def two_sum(nums, target):"
+    assert [(e.call, e.expected) for e in task.examples] == [
+        ("two_sum(nums = [2, 7], target = 9)", "[0, 1]")
+    ]

@@ -42,6 +42,10 @@ _NAME_PATTERNS = (
     *(_MARKED, _NAMED, _CLASS_BEFORE, _PLAIN, _VERB_MARKED, _VERB_SNAKE),
     *(_CHINESE_AFTER, _CHINESE_BEFORE),
 )
+# A line of its own in the middle of prose: `def two_sum(nums, target):`.
+_HEADING_LINE = re.compile(
+    rf"(?m)^[ \t]*((?:async\s+def|def|class)\s+{_IDENTIFIER}[^\n]*:)\s*(?:\.\.\.|pass)?[ \t]*$"
+)
 _CALL_SHAPE = re.compile(rf"`(?:def\s+)?({_IDENTIFIER}\([^`\n]*\)(?:\s*->\s*[^`\n:]+)?):?`")
 
 
@@ -70,6 +74,11 @@ def language_named(text: str) -> Language | None:
 
 def named_in_text(text: str) -> Interface:
     """The function or class that prose names, with its signature when it is spelled out."""
+    heading = _HEADING_LINE.search(text)
+    if heading is not None:
+        spelled = interface_of_signature(heading[1])
+        if spelled.entry_point:
+            return spelled
     named = _first_name(text)
     shape = None if named.is_class else _shape_in_text(text)
     return shape or named
