@@ -60,6 +60,7 @@ CALL_NUMBERS = {
     "inotify_add_watch": (254, 27),
     "inotify_init1": (294, 26),
     "io_uring_setup": (425, 425),
+    "linkat": (265, 37),
     "memfd_create": (319, 279),
     "mount": (165, 40),
     "mq_open": (240, 180),
@@ -213,7 +214,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def run_attack(isolation: SupervisedIsolation, lab: Lab, code: str, **limits: Any) -> RunResult:
     program = Program(
-        ("python", "-I", "-c", PRELUDE),
+        ("python", "-I", "-S", "-c", PRELUDE),
         env=lab.environment(code, outside=False),
         limits=Limits(**{"wall_s": 20.0, **limits}),
     )
@@ -225,7 +226,7 @@ def test_attack_works_on_an_unprotected_process(attack: Attack, lab: Lab) -> Non
     if not attack.can_be_shown:
         pytest.skip(f"not shown: {attack.outside}")
     shown = subprocess.run(
-        [host_paths().python, "-I", "-c", PRELUDE],
+        [host_paths().python, "-I", "-S", "-c", PRELUDE],
         cwd=lab.folder,
         env=lab.environment(attack.code, outside=True),
         capture_output=True,
@@ -280,7 +281,7 @@ def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def python(code: str, marker: str = "", **more: Any) -> Program:
-    return Program(("python", "-I", "-c", code, marker), **more)
+    return Program(("python", "-I", "-S", "-c", code, marker), **more)
 
 
 @pytest.mark.escape
@@ -530,7 +531,7 @@ def test_reading_results_back_follows_nothing(
     plant: str, lab: Lab, isolation: SupervisedIsolation
 ) -> None:
     program = Program(
-        ("python", "-I", "-c", PRELUDE),
+        ("python", "-I", "-S", "-c", PRELUDE),
         env=lab.environment(f"{plant}\nwon = 'planted'", outside=False),
         collect=("result", "folder/secret", "missing"),
     )
@@ -595,7 +596,7 @@ def test_directories_without_permissions_and_without_end_are_cleaned_up(
 ) -> None:
     code = """
 import os
-for _ in range(1500):
+for _ in range(300):
     os.mkdir('d')
     os.chdir('d')
 open('leaf', 'w').close()

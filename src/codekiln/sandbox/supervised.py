@@ -34,6 +34,8 @@ class SupervisedIsolation:
         self._name = name
         self._landlock_abi = landlock_abi
         self._change_user = change_user
+        unguarded = level is IsolationLevel.L1
+        self._warning = ("no isolation: resource limits alone",) if unguarded else ()
 
     @property
     def level(self) -> IsolationLevel:
@@ -72,7 +74,7 @@ class SupervisedIsolation:
             peak_memory_bytes=reply["peak_memory_bytes"],
             level=self._level,
             collected=reply["collected"],
-            denied=tuple(reply["denied"]),
+            denied=(*self._warning, *reply["denied"]),
         )
 
     def _request(self, program: Program) -> Request:
@@ -81,6 +83,9 @@ class SupervisedIsolation:
         for text in (*program.argv, *program.env, *program.env.values()):
             if "\0" in text:
                 raise UsageError(f"{text!r} holds a NUL character", "Remove it")
+        for variable in program.env:
+            if not variable or "=" in variable:
+                raise UsageError(f"{variable!r} cannot name an environment variable", "Rename it")
         for name in (*program.files, *program.collect):
             _check_name(name)
         _check_no_file_is_a_folder(program)

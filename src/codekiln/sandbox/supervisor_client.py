@@ -37,13 +37,28 @@ class SupervisorServer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._door: socket.socket | None = None
+        atexit.register(self.close)
 
     def exchange(self, request: Request) -> Reply:
         """Have one request carried out; raises SandboxError when the supervisor breaks."""
+        received = self._attempt(request)
+        if not received:
+            # Not even a pid: the server died before it could fork, so nothing was run.
+            self.close()
+            received = self._attempt(request)
+        reply = decode_reply(received[_PID_BYTES:])
+        if reply is None:
+            raise SandboxError(
+                f"The sandbox supervisor broke down ({self._last_words()})",
+                "Run it again; `codekiln doctor` shows what works on this machine",
+            )
+        return reply
+
+    def _attempt(self, request: Request) -> bytes:
+        """All that a supervisor said, its pid first."""
         deadline = time.monotonic() + request["wall_s"] + _GRACE_S
-        connection = self._connect()
-        try:
-            received = bytearray()
+        received = bytearray()
+        with self._connect() as connection:
             try:
                 _send(connection, encode(request), deadline)
                 _receive(connection, received, deadline)
@@ -55,15 +70,7 @@ class SupervisorServer:
                 _receive(connection, received, time.monotonic() + _CANCEL_S)
                 if not _ended(connection):
                     _kill(received)
-            reply = decode_reply(bytes(received[_PID_BYTES:]))
-        finally:
-            connection.close()
-        if reply is None:
-            raise SandboxError(
-                f"The sandbox supervisor broke down ({self._last_words()})",
-                "Run it again; `codekiln doctor` shows what works on this machine",
-            )
-        return reply
+        return bytes(received)
 
     def close(self) -> None:
         """End the server; runs in progress are cancelled. Idempotent."""
@@ -101,7 +108,6 @@ class SupervisorServer:
                     start_new_session=True,
                 )
             self._door = door
-            atexit.register(self.close)
         return self._door
 
     def _close(self) -> None:
