@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from codekiln.core import Assessment, Example, Task, Verdict
@@ -165,3 +167,43 @@ def test_classes_are_varied_by_session(bare: Isolation) -> None:
     )
     assert {a.verdict for a in (last, same, most)} == {Verdict.PASSED}
     assert last.behaviour == same.behaviour != most.behaviour
+
+
+SORTS_ITS_ARGUMENT = "def top(xs):\n    xs.sort()\n    return xs[-1]\n"
+SORTS_A_COPY = "def top(xs):\n    xs = sorted(xs)\n    return xs[-1] if xs else None\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The list that is passed in must not be changed.",
+        "Don't modify the input",
+        "Leave the argument unchanged",
+        "不要修改输入列表",
+    ],
+)
+def test_a_changed_argument_fails_where_the_task_forbids_it(words: str, sandbox: Isolation) -> None:
+    task = dataclasses.replace(TASK, constraints=(words,))
+    guilty = run(SORTS_ITS_ARGUMENT, sandbox, task)
+    assert guilty.verdict is Verdict.WRONG_OUTPUT
+    assert "which the task forbids" in " ".join(f.message for f in guilty.findings)
+    assert run(SORTS_A_COPY, sandbox, task).verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    "words", ["", "Do not change the order of equal elements", "The input is not empty"]
+)
+def test_a_changed_argument_is_a_warning_where_nothing_is_said(
+    words: str, sandbox: Isolation
+) -> None:
+    task = dataclasses.replace(TASK, constraints=(words,))
+    result = run(SORTS_ITS_ARGUMENT, sandbox, task)
+    assert result.verdict is Verdict.PASSED
+    assert "changed-argument" in rules(result)
+
+
+def test_a_function_that_works_in_place_does_what_it_is_for(sandbox: Isolation) -> None:
+    task = Task("Sort in place", examples=(Example("", "tidy([2, 1])", "None"),))
+    result = run("def tidy(xs):\n    xs.sort()\n", sandbox, task)
+    assert result.verdict is Verdict.PASSED
+    assert "changed-argument" not in rules(result)

@@ -3,21 +3,23 @@
 Runs varied inputs (see varied_inputs) and, in the same process, the examples once more with
 another seed for hashes and for chance. A varied input may be invalid, so what happens on it is a
 warning: an exception that the code does not raise itself, the death of the interpreter, memory,
-time. Only two things fail a candidate: a name that is defined nowhere, and an example whose
-result changes with the seed. The results on all varied inputs make the behaviour fingerprint.
+time. Only three things fail a candidate: a name that is defined nowhere, an example whose result
+changes with the seed, and a changed argument where the task forbids it. The results on all varied
+inputs make the behaviour fingerprint.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from codekiln.core.files import sha256_text
 from codekiln.core.task import Task
-from codekiln.core.verdict import CheckReport, ExampleRun, Finding, Span, Verdict
+from codekiln.core.verdict import CheckReport, ExampleRun, Finding, Severity, Span, Verdict
 from codekiln.verify.checks import Trial
 from codekiln.verify.example_check import judge_examples
 from codekiln.verify.python_source import all_bound_names, parse
@@ -27,6 +29,14 @@ from codekiln.verify.values import canonical
 from codekiln.verify.varied_inputs import varied_sessions
 
 MAX_WARNINGS = 5
+_NO_CHANGES = re.compile(
+    r"(?=.*(?:\b(?:not|never|without|un(?:changed|modified|touched))\b|n['’]t\b))"
+    r"(?=.*(?:chang|modif|mutat|alter|untouched))"
+    r"(?=.*\b(?:inputs?|arguments?|parameters?|originals?|passed|given)\b)"
+    r"|(?:不(?:要|得|能|可|可以|允许|应|应该)?|禁止|勿)(?:修改|改变|更改|改动)"
+    r"[^，,]*(?:输入|参数|原|传入)",
+    re.IGNORECASE,
+)
 HASH_SEED = 1
 
 
@@ -73,11 +83,13 @@ class CrashCheck:
         trial.crashes = len(crashes)
         findings = [*self._errors(trial, calls, len(varied), crashes), *self._warnings(crashes)]
         findings += self._state(pairs)
+        findings += self._changed_arguments(trial.task, pairs)
         failed = any(finding.severity == "error" for finding in findings)
         verdict = Verdict.PASSED
         if failed:
-            unstable = any(finding.rule == "unstable" for finding in findings)
-            verdict = Verdict.WRONG_OUTPUT if unstable else Verdict.RUNTIME_ERROR
+            rules = {finding.rule for finding in findings if finding.severity == "error"}
+            wrong = rules & {"unstable", "changed-argument"}
+            verdict = Verdict.WRONG_OUTPUT if wrong else Verdict.RUNTIME_ERROR
         return CheckReport(
             check=self.name,
             verdict=verdict,
@@ -130,6 +142,21 @@ class CrashCheck:
                 )
         return list(kinds.values())
 
+    def _changed_arguments(
+        self, task: Task, pairs: Sequence[tuple[Step, StepResult]]
+    ) -> list[Finding]:
+        """A function that gives a result and changes its arguments too surprises its callers."""
+        for step, result in pairs:
+            works_in_place = isinstance(result.value, tuple) and result.value[:1] == ("in place",)
+            if result.outcome != "value" or not result.changed_arguments or works_in_place:
+                continue
+            forbidden = forbids_changes(task)
+            message = f"{_text(step)} changes its argument"
+            message += ", which the task forbids" if forbidden else " besides giving a result"
+            severity: Severity = "error" if forbidden else "warning"
+            return [Finding(self.name, severity, message, "changed-argument")]
+        return []
+
     def _state(self, pairs: Sequence[tuple[Step, StepResult]]) -> list[Finding]:
         (first_step, first), (last_step, last) = pairs[0], pairs[-1]
         if first_step != last_step or not first_step.function or len(pairs) < 2:
@@ -152,6 +179,15 @@ def fingerprint(results: Sequence[StepResult], with_output: bool = False) -> str
             part = f"!{result.raised.kind if result.raised else result.outcome}"
         parts.append(part + (f"\n{result.printed}" if with_output else ""))
     return sha256_text("\0".join(parts).encode("ascii", "backslashreplace").decode("ascii"))[:16]
+
+
+def forbids_changes(task: Task) -> bool:
+    """True when the task says that what is passed in must stay as it is."""
+    return any(
+        _NO_CHANGES.search(sentence)
+        for text in (task.description, task.skeleton, *task.constraints)
+        for sentence in re.split(r"[.;。；\n]", text)
+    )
 
 
 def _is_crash(result: StepResult) -> bool:

@@ -195,7 +195,9 @@ class Runner:
             described = _describe(error, self._lines)
             self._emit(head + f'"raised":{described},"out":{quote(_printed(out))}}}')
             return True
-        self._emit(head + f'"value":{text},"type":{quote(kind)},"out":{quote(_printed(out))}}}')
+        changed = "true" if state.changed_arguments else "false"
+        tail = f'"type":{quote(kind)},"changed":{changed},"out":{quote(_printed(out))}}}'
+        self._emit(f'{head}"value":{text},{tail}')
         return True
 
     def _timer(self, seconds: float) -> None:
@@ -218,6 +220,7 @@ class Session:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._names = namespace
         self._instance: object = None
+        self.changed_arguments = False
 
     def evaluate(self, step: dict[str, Any]) -> object:
         """The step's value; coroutines are run, set-up statements give None."""
@@ -245,6 +248,8 @@ class Session:
         function = self._names[step["fn"]]
         args = eval(step["args"], {})
         value = _awaited(function(*args, **eval(step["kwargs"], {})))
+        # Compared as text: an object put into an argument may have a lying `==`.
+        self.changed_arguments = Encoder().encode(args) != Encoder().encode(eval(step["args"], {}))
         # A function that works in place shows its behaviour in its arguments.
         return ("in place", args) if value is None else value
 

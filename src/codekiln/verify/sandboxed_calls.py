@@ -77,7 +77,10 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one step gave. `why` explains outcomes without a value; `kind` is the type's name."""
+    """What one step gave. `why` explains outcomes without a value; `kind` is the type's name.
+
+    `changed_arguments` is told of steps with arguments of their own (`Step.function`).
+    """
 
     outcome: StepOutcome
     value: object = None
@@ -85,6 +88,7 @@ class StepResult:
     raised: Raised | None = None
     printed: str = ""
     why: str = ""
+    changed_arguments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +327,13 @@ def _step_result(message: dict[str, object]) -> StepResult:
         value = decode(message["value"])
     except DecodeError as error:
         value = Opaque(str(error))
-    return StepResult("value", value=value, kind=str(message["type"]), printed=printed)
+    return StepResult(
+        "value",
+        value=value,
+        kind=str(message["type"]),
+        printed=printed,
+        changed_arguments=message.get("changed") is True,
+    )
 
 
 def _death(result: RunResult, honest: bool) -> StepResult:
