@@ -201,8 +201,9 @@ import os, subprocess, sys, threading
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(4) as pool:
     assert sum(pool.map(lambda n: n * n, range(10))) == 285
-out = subprocess.run(['sh', '-c', 'echo from sh | tr a-z A-Z'], capture_output=True, text=True)
-assert out.stdout == 'FROM SH\\n', out
+echo = subprocess.Popen(['echo', 'piped'], stdout=subprocess.PIPE)
+out = subprocess.run(['tr', 'a-z', 'A-Z'], stdin=echo.stdout, capture_output=True, text=True)
+assert out.stdout == 'PIPED\\n', out
 child = subprocess.Popen([sys.executable, '-I', '-S', '-c', 'import time; time.sleep(60)'])
 if sys.argv[1] == 'terminate':
     child.terminate()

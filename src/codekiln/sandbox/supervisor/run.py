@@ -74,7 +74,7 @@ def execute(request: Request, control_fd: int) -> Reply | None:
 
 def _in_namespaces(request: Request, pipes: Pipes, control_fd: int) -> tuple[Watch, Ended]:
     content_bytes = sum(map(len, request["files"].values()))
-    change_user = request["change_user"] and subreaper.may_change_user()
+    change_user = request["change_user"] and subreaper.may_become(PROGRAM_USER)
     launch = inner_init.Launch(
         argv=request["argv"],
         env={"HOME": WORK, "TMPDIR": "/tmp", **request["env"]},
@@ -132,8 +132,8 @@ def _in_namespaces(request: Request, pipes: Pipes, control_fd: int) -> tuple[Wat
 def _in_scratch(request: Request, pipes: Pipes, control_fd: int) -> tuple[Watch, Ended]:
     confined = request["level"] == 2
     user = None
-    if confined and request["change_user"] and subreaper.may_change_user():
-        user = PROGRAM_USER
+    if confined and request["change_user"] and subreaper.may_become(drawn := subreaper.draw_user()):
+        user = drawn
     scratch = subreaper.make_scratch(request["scratch_parent"], request["files"], user)
     try:
         confinement = Confinement(
@@ -146,13 +146,14 @@ def _in_scratch(request: Request, pipes: Pipes, control_fd: int) -> tuple[Watch,
             ),
             landlock_abi=request["landlock_abi"],
             plan=seccomp.FilterPlan(
-                ask_forks=True,
+                # The kernel counts tasks per user: no use where others share ours.
+                ask_forks=user is None,
                 ask_file_status=True,
                 own_process_only=request["landlock_abi"] < landlock.SCOPE_ABI,
                 guard_truncation=request["landlock_abi"] < landlock.TRUNCATE_ABI,
                 forbid_watches=True,
             ),
-            tasks=None,
+            tasks=None if user is None else request["processes"],
             keep_search=user is not None and not _all_reachable(request["read_only"]),
         )
         if not confined:

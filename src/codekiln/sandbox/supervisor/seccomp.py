@@ -58,6 +58,7 @@ _ALLOW, _ERRNO, _ASK, _KILL = 0x7FFF_0000, 0x0005_0000, 0x7FC0_0000, 0x8000_0000
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
 _SET_MODE_FILTER = 1
 _FLAG_NEW_LISTENER = 1 << 3
+_FLAG_WAIT_KILLABLE = 1 << 5
 
 _NAMESPACE_FLAGS = kernel.ALL_NAMESPACES | 0x80  # CLONE_NEWTIME
 _TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP = 0x5412, 0x541C, 0x8901, 0x8902
@@ -115,15 +116,24 @@ def compile_filter(plan: FilterPlan) -> bytes:
 
 
 def install(program: bytes, listener: bool) -> int:
-    """Apply a filter to the calling process for good; gives the listener's descriptor or 0."""
+    """Apply a filter to the calling process for good; gives the listener's descriptor or -1."""
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
-    flags = _FLAG_NEW_LISTENER if listener else 0
-    fd = kernel.syscall(kernel.SYS_SECCOMP, _SET_MODE_FILTER, flags, header)
-    if listener:
-        os.set_inheritable(fd, False)
-    return fd
+    if not listener:
+        kernel.syscall(kernel.SYS_SECCOMP, _SET_MODE_FILTER, 0, header)
+        return -1
+    # A signal that comes while the supervisor decides must not fail the call with EINTR.
+    for flags in (_FLAG_NEW_LISTENER | _FLAG_WAIT_KILLABLE, _FLAG_NEW_LISTENER):
+        try:
+            fd = kernel.syscall(kernel.SYS_SECCOMP, _SET_MODE_FILTER, flags, header)
+        except OSError as error:
+            if error.errno != errno.EINVAL or flags == _FLAG_NEW_LISTENER:
+                raise  # before Linux 5.19 the second flag is unknown
+        else:
+            os.set_inheritable(fd, False)
+            return fd
+    raise AssertionError("unreachable")
 
 
 def _rules(plan: FilterPlan) -> list[tuple[str, list[Instruction]]]:

@@ -25,10 +25,12 @@ from . import kernel
 from .collect import lay_out
 from .errors import SetUpError
 from .process_tree import descendants
-from .program import PROGRAM_USER, Confinement, Quota, become
+from .program import Confinement, Quota, become
 
 # The last to read a program's memory when it asks to change a file's mode.
 _NEEDED_CAPABILITIES = (0, 6, 7, 19)  # chown, setgid, setuid, sys_ptrace
+# The range that systemd's file format sets aside for users that exist only while a service runs.
+_UNASSIGNED_USERS = range(61184, 65520)
 _KILL_TIMEOUT_S = 10.0
 _BLOCK_BYTES = 512
 _EVERYTHING = 1 << 62
@@ -67,8 +69,8 @@ class ChildrenUsage:
     peak_bytes: int
 
 
-def may_change_user() -> bool:
-    """True when this process is root with the means to become another user."""
+def may_become(user: int) -> bool:
+    """True when this process is root with the means to run a program as `user`."""
     if os.geteuid() != 0:
         return False
     with open("/proc/self/status") as status:
@@ -76,14 +78,19 @@ def may_change_user() -> bool:
     if not all(held >> bit & 1 for bit in _NEEDED_CAPABILITIES):
         return False
     # Inside somebody else's user namespace the user may not exist.
-    return all(_is_mapped(f"/proc/self/{kind}_map") for kind in ("uid", "gid"))
+    return all(_is_mapped(f"/proc/self/{kind}_map", user) for kind in ("uid", "gid"))
 
 
-def _is_mapped(path: str) -> bool:
+def draw_user() -> int:
+    """A user id that nobody has, so that the kernel's limit on tasks counts one run alone."""
+    return secrets.choice(_UNASSIGNED_USERS)
+
+
+def _is_mapped(path: str, user: int) -> bool:
     with open(path) as ranges:
         for line in ranges:
             first, _, count = map(int, line.split())
-            if first <= PROGRAM_USER < first + count:
+            if first <= user < first + count:
                 return True
     return False
 
