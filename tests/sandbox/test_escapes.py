@@ -183,7 +183,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     abstract.listen()
     stream.listen()
     victim = subprocess.Popen(
-        [host_paths().python, "-I", "-S", "-c", "import time; time.sleep(600)"],
+        ["sleep", "600"],
         env={"VICTIM_SECRET": SECRET},
         stdout=subprocess.DEVNULL,
     )
@@ -309,7 +309,7 @@ time.sleep(0.2)
 print('started', flush=True)
 {ending}
 """
-    result = isolation.run(python(code, marker, limits=Limits(wall_s=1.5)))
+    result = isolation.run(python(code, marker, limits=Limits(wall_s=1.0)))
     assert result.stdout == b"started\n"
     assert result.outcome == ("exited" if ending == "pass" else "wall_limit")
     assert_nothing_left(marker, temporary)
@@ -355,7 +355,7 @@ for _ in range(8):
 os.write(1, b'x')
 time.sleep(20)
 """
-    result = isolation.run(python(code, marker, limits=Limits(processes=12, wall_s=2)))
+    result = isolation.run(python(code, marker, limits=Limits(processes=12, wall_s=1.2)))
     assert result.outcome == "wall_limit"
     assert 2 <= len(result.stdout) <= 12
     assert_nothing_left(marker, temporary)
@@ -389,7 +389,7 @@ gate.set()
         "import mmap; m = mmap.mmap(-1, 800 << 20); [m.write(bytes(1 << 20)) for _ in range(800)]",
         # Eight processes, each below the limit.
         "import os, time\nfor _ in range(8):\n  if os.fork() == 0:\n"
-        "    hoard = os.urandom(64 << 20); time.sleep(30)\ntime.sleep(30)",
+        "    hoard = b'x' * (64 << 20); time.sleep(30)\ntime.sleep(30)",
     ],
     ids=["one-process", "shared-mapping", "many-processes"],
 )

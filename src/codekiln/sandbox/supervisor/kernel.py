@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+import sys
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
@@ -42,7 +43,7 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x02, 0x04, 0x08
 
-MACHINE = os.uname().machine
+MACHINE = os.uname().machine if sys.platform == "linux" else ""
 SYS_CLONE, SYS_PIVOT_ROOT, SYS_CAPSET, SYS_SECCOMP = {
     "x86_64": (56, 155, 126, 317),
     "aarch64": (220, 41, 91, 277),
@@ -71,11 +72,7 @@ _syscall.restype = ctypes.c_long
 def syscall(number: int, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
     """Call the kernel directly; integers are passed as longs, bytes as pointers."""
     converted = [ctypes.c_long(item) if isinstance(item, int) else item for item in arguments]
-    result = int(_syscall(ctypes.c_long(number), *converted))
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+    return _checked(int(_syscall(ctypes.c_long(number), *converted)), "")
 
 
 def prctl(option: int, *arguments: int) -> int:
@@ -190,5 +187,6 @@ def open_beneath(directory: int, path: str, flags: int) -> int:
 def _checked(result: int, what: str) -> int:
     if result < 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+        reason = os.strerror(number)
+        raise OSError(number, f"{what}: {reason}" if what else reason)
     return result

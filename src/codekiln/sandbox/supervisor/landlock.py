@@ -41,6 +41,8 @@ class PathRules:
 
 def kernel_abi() -> int:
     """The Landlock version of the running kernel; 0 when it has none or it is switched off."""
+    if kernel.SYS_CLONE < 0:
+        return 0  # not Linux, or a machine whose numbers are not known
     try:
         return kernel.syscall(kernel.SYS_LANDLOCK_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
     except OSError:

@@ -50,9 +50,9 @@ def supervise(connection: int) -> None:
     try:
         reply = execute(request, connection)
     except SetUpError as error:
-        reply = _failed(str(error))
+        reply = failed(str(error))
     except Exception as error:  # noqa: BLE001 - the process boundary
-        reply = _failed(f"the supervisor failed: {type(error).__name__}: {error}")
+        reply = failed(f"the supervisor failed: {type(error).__name__}: {error}")
     if reply is not None:
         try:
             write_all(connection, encode(reply))
@@ -60,7 +60,8 @@ def supervise(connection: int) -> None:
             return  # nobody waits any more
 
 
-def _failed(message: str) -> Reply:
+def failed(message: str) -> Reply:
+    """The reply when the isolation failed."""
     return Reply(
         error=message,
         outcome="",

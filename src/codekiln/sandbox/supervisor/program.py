@@ -120,6 +120,8 @@ def _drop_user(confinement: Confinement) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (confinement.tasks, confinement.tasks))
     kernel.drop_capabilities(keep_search=confinement.keep_search)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    # After the change of user, which would clear it.
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _execute(argv: list[str], env: dict[str, str]) -> NoReturn:
