@@ -6,6 +6,8 @@ process cannot.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import tempfile
 import time
@@ -64,14 +66,13 @@ def run_watched(
 
 
 def folder_bytes(folder: Path) -> int:
-    """Bytes in all files below `folder`; files that vanish meanwhile do not count."""
+    """Bytes in all files below `folder`; files and folders that vanish meanwhile do not count."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            if path.is_file():
-                total += path.stat().st_size
-        except OSError:
-            continue
+    # Not rglob, which raises when a folder vanishes between being listed and being entered.
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(parent, name).lstat().st_size
     return total
 
 
