@@ -69,7 +69,7 @@ class Stage:
         now = time.monotonic()
         if (event.stage, title) != (self._kind, self.title):
             self._kind, self.title, self.started = event.stage, title, now
-            self._tokens, self.code = 0, "" if event.stage in ("sample", "repair") else self.code
+            self._tokens, self.code = 0, ""
             self._history.clear()
         self.done, self.total, self._tokens = event.done, event.total, event.tokens
         if event.stage in ("sample", "repair") and event.sample == 0:
@@ -96,6 +96,8 @@ class Stage:
         return ""
 
     def _rates(self) -> str:
+        if not self._history:
+            return ""
         (first_at, first), (last_at, last) = self._history[0], self._history[-1]
         if last_at - first_at < 0.5 or last <= first:
             return ""

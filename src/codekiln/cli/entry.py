@@ -18,43 +18,49 @@ from codekiln.cli.console import error_line
 from codekiln.core.errors import CodekilnError
 
 DEBUG_VARIABLE = "CODEKILN_DEBUG"
-USAGE = 2
-BROKEN_PIPE = 128 + signal.SIGPIPE
+FAILURE, USAGE = 1, 2
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM arrived: the same tidying up as for Ctrl-C."""
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM arrived. Not a KeyboardInterrupt, which typer would make an exit code."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
 
 
 def main() -> NoReturn:
     """Run the command of this process and leave."""
     try:
-        signal.signal(signal.SIGTERM, _terminate)
+        # A shell has its background jobs ignore SIGINT; that stays so.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGTERM, _interrupt)
         code = run(sys.argv[1:])
         _flush()
-    except KeyboardInterrupt as stop:
+    except Interrupted as stop:
+        error_line("interrupted")
         # Threads may still wait for programs in the sandbox. These die with this process.
-        number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
-        os._exit(128 + number)
+        os._exit(stop.exit_code)
     sys.exit(code)
 
 
 def run(argv: Sequence[str]) -> int:
-    """The exit code of a command line. Raises only KeyboardInterrupt, when interrupted."""
+    """The exit code of a command line. Raises only Interrupted."""
     try:
         # Typer takes a while to import; nothing before it should have to wait.
         from codekiln.cli.app import app
 
         result = app(args=list(argv), prog_name="codekiln", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except KeyboardInterrupt:
-        error_line("interrupted")
-        raise
     except CodekilnError as error:
         error_line(str(error))
         return error.exit_code
     except BrokenPipeError:
-        return BROKEN_PIPE
+        return FAILURE
+    except SystemExit as leaving:
+        # Typer leaves by itself when a pipe's reader has gone.
+        return leaving.code if isinstance(leaving.code, int) else FAILURE
     # The boundary of the process: whatever broke, the user gets one line.
     except Exception as error:  # noqa: BLE001
         return _unexpected(error)
@@ -70,21 +76,19 @@ def _unexpected(error: Exception) -> int:
         if message:
             error_line(f"{message.rstrip('.')}. See '{path} --help'")
         return USAGE
-    if type(error).__name__ == "Abort":
-        raise KeyboardInterrupt from error
-    cause = " ".join(str(error).split()) or "no message"
+    message = " ".join(str(error).split()) or "no message"
     if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
         traceback.print_exception(error)
-        return 1
+        return FAILURE
     error_line(
-        f"unexpected {type(error).__name__}: {cause}. "
+        f"unexpected {type(error).__name__}: {message}. "
         f"This is a fault of codekiln; run with {DEBUG_VARIABLE}=1 for the traceback"
     )
-    return 1
+    return FAILURE
 
 
-def _terminate(_: int, __: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+    raise Interrupted(number)
 
 
 def _flush() -> None:

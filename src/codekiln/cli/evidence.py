@@ -44,10 +44,10 @@ def print_code(code: str, language: str) -> None:
     console.print(Syntax(visible(text).rstrip("\n"), lexer, theme="ansi_dark", word_wrap=True))
 
 
-def print_evidence(generated: Generated, target: Path | None) -> None:
+def print_evidence(generated: Generated, language: str, target: Path | None) -> None:
     """Verdict, examples, candidates, cost and record."""
     console = stderr_console()
-    facts = _facts(generated, target)
+    facts = _facts(generated, language, target)
     if console.is_terminal:
         console.print(_panel(generated.answer, facts))
         return
@@ -61,13 +61,13 @@ class _Fact:
     text: str
 
 
-def _facts(generated: Generated, target: Path | None) -> list[_Fact]:
+def _facts(generated: Generated, language: str, target: Path | None) -> list[_Fact]:
     answer, record = generated.answer, generated.record
     facts = []
     if answer.why_unverified:
         facts.append(_Fact("why", answer.why_unverified))
     if answer.assessments:
-        facts.append(_Fact("candidates", _candidates(answer)))
+        facts.append(_Fact("candidates", _candidates(answer, language)))
         facts.append(_Fact("checks", ", ".join(answer.confidence.checks_run)))
     if record.isolation:
         facts.append(_Fact("isolation", record.isolation))
@@ -82,22 +82,23 @@ def _facts(generated: Generated, target: Path | None) -> list[_Fact]:
     return facts
 
 
-def _candidates(answer: Answer) -> str:
+def _candidates(answer: Answer, language: str) -> str:
     drafts = [c for c in answer.candidates if c.round == 0]
     repairs = len(answer.candidates) - len(drafts)
     unparsed = (Verdict.NO_CODE, Verdict.SYNTAX_ERROR)
     parsed = sum(a.verdict not in unparsed for a in answer.assessments)
     passed = sum(a.verdict is Verdict.PASSED for a in answer.assessments)
-    language = "python"
     distinct = len({normalise(c.code, language) for c in answer.candidates if c.code})
-    behaviours = len({a.behaviour for a in answer.assessments if a.behaviour})
+    behaviours = len(
+        {a.behaviour for a in answer.assessments if a.verdict is Verdict.PASSED and a.behaviour}
+    )
     drawn = f"{len(drafts)} drawn" + (f" and {repairs} repaired" if repairs else "")
     text = f"{drawn}, {distinct} different, {parsed} parsed, {passed} passed"
-    if behaviours:
-        text += f", {behaviours} behaviours"
+    if behaviours > 1:
+        text += f" in {behaviours} groups that behave alike"
     share = answer.confidence
     if share.cluster_of > 1:
-        text += f"; {share.cluster_size} of {share.cluster_of} agree with this one"
+        text += f"; {share.cluster_size} of {share.cluster_of} behave like this one"
     if answer.candidate is not None:
         if answer.candidate.round:
             text += "; this is a repaired one"

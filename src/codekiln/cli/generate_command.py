@@ -122,7 +122,7 @@ def generate(
                 on_event=on_event,
                 cancel=cancel,
             )
-    except KeyboardInterrupt:
+    except BaseException:
         cancel.set()
         raise
     answer = generated.answer
@@ -140,7 +140,7 @@ def generate(
     if target is None and answer.code:
         print_code(answer.code, asked.language)
     if not quiet:
-        print_evidence(generated, target if answer.code else None)
+        print_evidence(generated, asked.language, target if answer.code else None)
     return _exit_code(generated)
 
 

@@ -11,12 +11,19 @@ if TYPE_CHECKING:
 
 models = typer.Typer(
     help="List, download, check and remove model weights.",
-    no_args_is_help=True,
     rich_markup_mode=None,
+    invoke_without_command=True,
 )
 
-Name = Annotated[str, typer.Argument(help="A name of 'codekiln models list'.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name of 'codekiln models list'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@models.callback()
+def _root(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 @models.command("list")

@@ -59,7 +59,8 @@ def replay(
 ) -> int:
     """Make a recorded answer once more and compare.
 
-    Exit code 0 if code and verdict are the same, else 1. Names what differs: weights, versions, processor, threads, isolation, prompt, code.
+    Exit code 0 if code and verdict are the same, else 1. Names what differs: weights, versions,
+    processor, threads, isolation, prompt, code.
     """
     from codekiln.backends import Cancel
     from codekiln.cli.console import write_json
@@ -72,7 +73,7 @@ def replay(
     try:
         with show_progress(quiet=quiet) as on_event:
             again = replay_record(record, on_event=on_event, cancel=cancel)
-    except KeyboardInterrupt:
+    except BaseException:
         cancel.set()
         raise
     if as_json:

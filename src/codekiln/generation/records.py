@@ -137,7 +137,9 @@ def _record(line: str) -> Record | None:
 
 def request_of(task: Task, options: Options, model: str) -> dict[str, object]:
     """The `request` of a record: task, options and model as plain JSON values."""
-    return {"task": asdict(task), "options": asdict(options), "model": model}
+    request = {"task": asdict(task), "options": asdict(options), "model": model}
+    plain: dict[str, object] = json.loads(json.dumps(request))
+    return plain
 
 
 def task_of(record: Record) -> Task:
