@@ -94,6 +94,7 @@ class Attack:
     code: str
     machine: str = ""
     may_die: bool = False
+    only_root: bool = False
 
     @property
     def can_be_shown(self) -> bool:
@@ -242,6 +243,8 @@ def test_attack_works_on_an_unprotected_process(attack: Attack, lab: Lab) -> Non
 def test_attack_is_stopped(attack: Attack, lab: Lab, isolation: SupervisedIsolation) -> None:
     if attack.machine and attack.machine != platform.machine():
         pytest.skip(f"only on {attack.machine}")
+    if attack.only_root and not IS_ROOT:
+        pytest.skip("nothing to gain for an ordinary user")
     result = run_attack(isolation, lab, attack.code)
     told = result.stdout.decode()
     assert "ESCAPED" not in told

@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import struct
 import time
 from collections.abc import Callable
@@ -115,7 +116,10 @@ class Answerer:
             if call.name == "utimensat":
                 os.utime(link, ns=self._times(call, os.stat(link)))
             else:
-                os.chmod(link, self._mode(call) & 0o777)
+                mode = self._mode(call) & 0o777
+                if stat.S_ISDIR(os.stat(link).st_mode) and mode & stat.S_IRWXU != stat.S_IRWXU:
+                    return errno.EPERM  # what is in there could not be measured any more
+                os.chmod(link, mode)
         except OSError as error:
             return error.errno or errno.EPERM
         finally:
