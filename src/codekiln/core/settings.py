@@ -7,7 +7,7 @@
 | `CODEKILN_MODEL` | default model |
 | `CODEKILN_OFFLINE` | any value but 0: never touch the network |
 | `CODEKILN_THREADS` | threads of the local engine (default: the processors this process may use) |
-| `CODEKILN_API_BASE`, `CODEKILN_API_KEY` | a server to ask instead of the engine; read by backends |
+| `CODEKILN_API_BASE`, `CODEKILN_API_KEY` | a server to ask, and its key; read by backends |
 | `CODEKILN_ISOLATION` | L1, L2 or L3: this isolation level and no other; read by the sandbox |
 | `CODEKILN_DEBUG` | any value: show tracebacks; read by the command line |
 """
