@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from codekiln.cli.console import one_line, visible
-from codekiln.cli.display import Stage, _PlainView
+from codekiln.cli.display import PlainView, Stage
 from codekiln.generation import Event
+from codekiln.generation.events import LoadingProgress
 
 
 class Clock:
@@ -56,12 +57,21 @@ def test_drafting_shows_candidates_tokens_and_speed_and_the_greedy_text(clock: C
 
 
 def test_a_stage_without_events_has_a_line_too() -> None:
-    assert Stage().line == "Starting"
+    assert Stage().line == "Preparing"
+
+
+def test_what_ended_is_no_longer_shown(clock: Clock) -> None:
+    stage = Stage()
+    progress = LoadingProgress(stage.take)
+    progress.start("Downloading", 100)
+    progress.advance(100)
+    progress.finish()
+    assert stage.line == "Preparing"
 
 
 def test_a_log_gets_no_line_for_what_is_quick_and_few_for_what_is_slow(clock: Clock) -> None:
     output = io.StringIO()
-    view = _PlainView(Console(file=output, width=80))
+    view = PlainView(Console(file=output, width=80))
     view.take(Event("check", 1, 2))
     assert output.getvalue() == ""
     for second in range(30):

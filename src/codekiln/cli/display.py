@@ -26,6 +26,7 @@ _RATE_WINDOW_S = 8.0
 _QUIET_S = 2.0
 _PLAIN_EVERY_S = 10.0
 _CODE_LINES = 12
+_IDLE = "Preparing"
 _TITLES = {"sample": "Writing", "check": "Checking", "repair": "Repairing"}
 
 
@@ -47,14 +48,14 @@ def show_progress(*, quiet: bool = False) -> Iterator[OnEvent]:
 
             yield listen
     else:
-        yield _PlainView(console).take
+        yield PlainView(console).take
 
 
 class Stage:
     """What the events of the current stage add up to."""
 
     def __init__(self) -> None:
-        self.title = "Starting"
+        self.title = _IDLE
         self.done = 0
         self.total: int | None = None
         self.code = ""
@@ -65,7 +66,7 @@ class Stage:
 
     def take(self, event: Event) -> None:
         """Add one event; a new stage starts anew."""
-        title = _TITLES.get(event.stage) or event.text or "Starting"
+        title = _TITLES.get(event.stage) or event.text or _IDLE
         now = time.monotonic()
         if (event.stage, title) != (self._kind, self.title):
             self._kind, self.title, self.started = event.stage, title, now
@@ -135,7 +136,7 @@ class _LiveView:
         yield Group(head, *(Text(f"  {line[:width]}", style="dim") for line in tail))
 
 
-class _PlainView:
+class PlainView:
     """A line now and then, for logs."""
 
     def __init__(self, console: Console) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codekiln.core.errors import UsageError
+from codekiln.core.errors import CodekilnError, UsageError
 
 if TYPE_CHECKING:
     from codekiln.core import ContextFile, Task
@@ -130,7 +130,7 @@ def generate(
         try:
             write_atomic(target, answer.code)
         except OSError as error:
-            raise UsageError(
+            raise CodekilnError(
                 f"{target} cannot be written: {error.strerror or error}",
                 f"The answer is kept: codekiln records --show {answer.record_id}",
             ) from error

@@ -1,8 +1,7 @@
 """The main job: read a task, draft, check, select, repair, answer, and keep the record.
 
->>> answer = generate("Write add(a, b).", language="no such language")
-Traceback (most recent call last):
-codekiln.core.errors.UsageError: ...
+>>> read_task("Write add(a, b). add(1, 2) -> 3").entry_point
+'add'
 """
 
 from codekiln.generation.door import Generated, generate, generate_recorded

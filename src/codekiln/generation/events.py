@@ -54,8 +54,8 @@ class LoadingProgress:
         self._on_event(Event("load", self._done, self._total, self._label))
 
     def finish(self) -> None:
-        """See Progress. A label that is empty says that the task has ended."""
-        self._on_event(Event("load", self._done, self._done))
+        """See Progress. An event without a label says that the task has ended."""
+        self._on_event(Event("load"))
 
     def note(self, message: str) -> None:
         """See Progress."""
