@@ -1,11 +1,13 @@
 """The embedded engine as a Backend: one thread steps the engine, any thread may ask it.
 
 Calls from several threads join the same running batch. Closing a stream early, or setting its
-Cancel, frees its sequences at the next step.
+Cancel, frees its sequences at the next step. Every call is answered or refused: a failure of the
+engine, a backend closed meanwhile and a forked process are errors, never a wait without end.
 """
 
 from __future__ import annotations
 
+import atexit
 import platform
 import queue
 import secrets
@@ -13,7 +15,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import psutil
 import torch
 
 from codekiln.backends.protocol import (
@@ -25,7 +26,7 @@ from codekiln.backends.protocol import (
     collect,
 )
 from codekiln.core import Prompt
-from codekiln.core.errors import BackendError, CodekilnError
+from codekiln.core.errors import BackendError, CodekilnError, InsufficientResourceError
 from codekiln.core.settings import load_settings
 from codekiln.engine import (
     Decoder,
@@ -41,11 +42,13 @@ from codekiln.models import (
     Progress,
     ensure,
     open_checkpoint,
+    required_memory_bytes,
 )
+from codekiln.models.layout import available_memory_bytes
 
 # How often a waiting call looks at its Cancel flag.
 _CANCEL_POLL_S = 0.05
-# Share of the free memory that keys and values may take.
+# Share of the memory beside the weights that keys and values may take.
 _KV_MEMORY_SHARE = 0.6
 
 
@@ -59,18 +62,26 @@ def open_local(model: str, progress: Progress | None = None) -> LocalBackend:
     torch.set_num_threads(settings.threads)
     files = ensure(model, progress=progress)
     checkpoint = open_checkpoint(files)
+    needed = required_memory_bytes(checkpoint.config, hardware.dtype)
+    on_cpu = hardware.device.type == "cpu"
+    # Before loading: mapped weights look like free memory afterwards.
+    free = (available_memory_bytes() if on_cpu else torch.cuda.mem_get_info()[0]) - needed
+    if not on_cpu and free < 0:
+        raise InsufficientResourceError(
+            f"{files.name} needs {needed / 1e9:.2f} GB on the GPU, "
+            f"{(free + needed) / 1e9:.2f} GB are free",
+            "Close other programs on the GPU, choose a smaller model, or hide it from codekiln "
+            "with CUDA_VISIBLE_DEVICES=''",
+        )
     weights = checkpoint.weights(hardware.dtype, progress)
-    if hardware.device.type != "cpu":
+    if not on_cpu:
         weights = {name: tensor.to(hardware.device) for name, tensor in weights.items()}
-        free = torch.cuda.mem_get_info()[0]
-    else:
-        free = psutil.virtual_memory().available
     tokenizer = checkpoint.tokenizer()
     engine = Engine(
         Decoder(checkpoint.config, weights),
         tokenizer.token_bytes,
         tokenizer.eos_ids,
-        EngineLimits(kv_bytes=int(free * _KV_MEMORY_SHARE)),
+        EngineLimits(kv_bytes=max(0, int(free * _KV_MEMORY_SHARE))),
     )
     info = BackendInfo(
         name="local",
@@ -96,8 +107,12 @@ class LocalBackend:
         self._info = info
         self._inbox: queue.SimpleQueue[_Submit | _Withdraw | None] = queue.SimpleQueue()
         self._closed = False
+        # Held while a call goes in and while the backend closes, so that none goes in behind.
+        self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="codekiln-engine", daemon=True)
         self._thread.start()
+        # The interpreter aborts when it ends while a daemon thread is inside torch.
+        atexit.register(self.close)
 
     def __enter__(self) -> LocalBackend:
         return self
@@ -124,15 +139,16 @@ class LocalBackend:
         self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
     ) -> Iterator[Delta]:
         """See Backend."""
-        if self._closed:
-            raise BackendError("this backend is closed", "Open a new one")
+        self._refuse_when_gone()
         samples = [
             _Sample(index, sample, generation)
             for index, request in enumerate(requests)
             for sample, generation in enumerate(self._generations(request))
         ]
         call = _Submit(samples, queue.SimpleQueue())
-        self._inbox.put(call)
+        with self._gate:
+            self._refuse_when_gone()
+            self._inbox.put(call)
         unfinished = len(samples)
         cancelled = False
         try:
@@ -156,11 +172,23 @@ class LocalBackend:
 
     def close(self) -> None:
         """See Backend."""
-        if not self._closed:
+        with self._gate:
+            if self._closed:
+                return
             self._closed = True
             self._inbox.put(None)
-            self._thread.join()
-            del self._engine
+        atexit.unregister(self.close)
+        self._thread.join()
+        del self._engine
+
+    def _refuse_when_gone(self) -> None:
+        if self._closed:
+            raise BackendError("this backend is closed", "Open a new one")
+        if not self._thread.is_alive():
+            raise BackendError(
+                "the engine's thread is not in this process, as after a fork",
+                "Open a backend in the process that uses it",
+            )
 
     def _generations(self, request: CompletionRequest) -> list[GenerationRequest]:
         tokens = tuple(self._tokenizer.render(request.prompt))
@@ -179,7 +207,10 @@ class LocalBackend:
                 while not self._inbox.empty() or self._engine.is_idle:
                     message = self._inbox.get()
                     if message is None:
-                        _fail(running, BackendError("the backend was closed while it worked"))
+                        closed = BackendError(
+                            "the backend was closed while it worked", "Open a new one"
+                        )
+                        _fail(running, closed)
                         return
                     if isinstance(message, _Submit):
                         self._take_in(message, running)
@@ -191,16 +222,17 @@ class LocalBackend:
             except Exception as error:  # noqa: BLE001
                 for ticket in list(running):
                     self._engine.cancel(ticket)
-                _fail(running, error)
+                _fail(running, _worded(error))
 
     def _take_in(self, call: _Submit, running: dict[int, tuple[_Submit, _Sample]]) -> None:
         tickets: list[int] = []
         try:
             tickets.extend(self._engine.submit(sample.generation) for sample in call.samples)
-        except CodekilnError as error:
+        # This call is not among the running ones yet, so it would not hear of it elsewhere.
+        except Exception as error:  # noqa: BLE001
             for ticket in tickets:
                 self._engine.cancel(ticket)
-            call.outbox.put(error)
+            call.outbox.put(_worded(error))
             return
         for ticket, sample in zip(tickets, call.samples, strict=True):
             running[ticket] = (call, sample)
@@ -247,6 +279,27 @@ def _fail(running: dict[int, tuple[_Submit, _Sample]], error: Exception) -> None
     for call in {id(call): call for call, _ in running.values()}.values():
         call.outbox.put(error)
     running.clear()
+
+
+def _worded(error: Exception) -> CodekilnError:
+    """What broke in the engine, in one line; the original stays as the cause."""
+    if isinstance(error, CodekilnError):
+        return error
+    said = (str(error).splitlines() or [""])[0]
+    worded: CodekilnError
+    # PyTorch has no type of its own for memory that the processor's allocator does not get.
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in said:
+        worded = InsufficientResourceError(
+            f"the engine ran out of memory ({said})",
+            "Ask for fewer samples or tokens at once, or close other programs",
+        )
+    else:
+        worded = BackendError(
+            f"the engine failed ({type(error).__name__}: {said})",
+            "Check the weights (codekiln models verify NAME); if they are sound, report this",
+        )
+    worded.__cause__ = error
+    return worded
 
 
 def _completion(sample: _Sample, finished: Finished) -> Completion:

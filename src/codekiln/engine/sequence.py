@@ -68,7 +68,8 @@ class Sequence:
     _text: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._random = np.random.Generator(np.random.PCG64(self.seed))
+        # Users may well choose a negative seed, which numpy does not take.
+        self._random = np.random.Generator(np.random.PCG64(self.seed % (1 << 128)))
         self._stream = TextStream(self.request.sampling.stop)
 
     def uniform(self) -> float:
