@@ -157,8 +157,29 @@ def test_a_call_that_kills_the_process_does_not_hide_the_others(isolation: Isola
 
 def test_memory_beyond_the_limit_is_said(isolation: Isolation) -> None:
     code = "def f(x):\n    data = [bytearray(1 << 26) for _ in range(1 << 10)]\n    return x\n"
-    assessment = run(code, task(ex("f(0)", "0")), isolation)
+    # Time enough to fill the memory on a busy machine, or the call ends as a time-out.
+    patient = CheckLimits(call_s=10.0, varied_inputs=0)
+    assessment = assess(code, task(ex("f(0)", "0")), isolation=isolation, limits=patient)
     assert assessment.verdict is Verdict.OUT_OF_MEMORY
+
+
+def test_a_timer_that_fires_again_while_a_timeout_is_handled_changes_nothing(
+    bare: Isolation,
+) -> None:
+    # As when freeing what the call held takes longer than the timer's next tick.
+    code = """
+import signal, sys
+def f(x):
+    def fire(frame, event, arg):
+        if frame.f_code.co_name == "_timer":
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGPROF)
+    sys.setprofile(fire)
+    while True:
+        pass
+"""
+    assessment = run(code, task(ex("f(0)", "0")), bare)
+    assert assessment.verdict is Verdict.TIMEOUT
 
 
 def test_endless_recursion_is_a_runtime_error(bare: Isolation) -> None:

@@ -99,9 +99,19 @@ class Runner:
         signal(SIGPROF, self._over_time)
         signal(SIGALRM, self._over_time)
 
-    def _over_time(self, _signum: int, _frame: object) -> None:
+    def _over_time(self, _signum: int, frame: types.FrameType | None) -> None:
         self._over = True
-        raise OverTime
+        # Only below `_timed`: raised while its caller handles an earlier OverTime, the exception
+        # would end the harness and take the result with it.
+        while frame is not None:
+            if frame.f_code is Runner._timed.__code__:
+                raise OverTime
+            frame = frame.f_back
+
+    def _timed(self, seconds: float, work: Callable[[], Any]) -> Any:
+        """What `work` gives; OverTime after `seconds`. The caller stops the timer."""
+        self._timer(seconds)
+        return work()
 
     def run(self, sessions: list[list[dict[str, Any]]]) -> None:
         """Evaluate every step of every session, each session in a newly loaded module."""
@@ -127,8 +137,10 @@ class Runner:
 
     def _compile(self) -> bool:
         try:
-            self._timer(self._load_s)
-            self._code = compile(self._source, f"<{CANDIDATE}>", "exec", dont_inherit=True)
+            self._code = self._timed(
+                self._load_s,
+                lambda: compile(self._source, f"<{CANDIDATE}>", "exec", dont_inherit=True),
+            )
         except SyntaxError as error:
             line, column = error.lineno or 0, max((error.offset or 1) - 1, 0)
             self._fail("syntax", text_of(error.msg), line, column)
@@ -151,8 +163,7 @@ class Runner:
         sys.modules[CANDIDATE] = module
         _capture()
         try:
-            self._timer(self._load_s)
-            exec(self._code, module.__dict__)  # type: ignore[arg-type]
+            self._timed(self._load_s, lambda: exec(self._code, module.__dict__))  # type: ignore[arg-type]
             if "random" in sys.modules:
                 sys.modules["random"].seed(self._seed)
             self._timer(0)
@@ -174,11 +185,7 @@ class Runner:
         head = f'{{"id":{step["id"]},'
         out = _capture()
         try:
-            self._timer(self._call_s)
-            encoder = Encoder()
-            value = state.evaluate(step)
-            text = encoder.encode(value)
-            kind = text_of(type(value).__name__)
+            text, kind = self._timed(self._call_s, lambda: _evaluated(step, state))
             self._timer(0)
             if self._over:  # the candidate swallowed the exception
                 raise OverTime
@@ -282,6 +289,14 @@ class Session:
                 self._names[name] = __import__(name)
             elif name in KNOWN_NAMES:
                 self._names[name] = getattr(__import__(KNOWN_NAMES[name]), name)
+
+
+def _evaluated(step: dict[str, Any], state: Session) -> tuple[str, str]:
+    """The step's encoded value and the name of its type."""
+    # Made before the candidate runs, which may break what it is made of.
+    encoder = Encoder()
+    value = state.evaluate(step)
+    return encoder.encode(value), text_of(type(value).__name__)
 
 
 def _kill_after(seconds: float) -> None:
