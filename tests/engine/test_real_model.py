@@ -37,7 +37,7 @@ def test_greedy_text_equals_that_of_transformers_or_parts_at_a_near_tie(
 ) -> None:
     dtype = detect_hardware().dtype
     weights = checkpoint.weights(dtype)
-    decoder, tokenizer = Decoder(checkpoint.config, weights), checkpoint.tokenizer()
+    decoder, tokenizer = Decoder(checkpoint.config, dict(weights)), checkpoint.tokenizer()
     engine = Engine(decoder, tokenizer.token_bytes, eos_ids=())
     reference = as_transformers(checkpoint.config, weights)
     prompts = [tuple(tokenizer.render(Prompt((Message("user", r),)))) for r in REQUESTS]

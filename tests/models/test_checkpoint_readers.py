@@ -282,15 +282,20 @@ def test_too_little_disk_for_the_converted_copy_is_said_with_both_figures(
 def test_a_missing_package_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    tiny_models.write_gguf(tmp_path / "m.gguf", tiny_models.random_model("qwen2"))
+    if package == "safetensors":
+        tiny_models.save_checkpoint(tmp_path / "m", "qwen2")
+        files = ModelFiles("m", tmp_path / "m", "safetensors", "")
+    else:
+        tiny_models.write_gguf(tmp_path / "m.gguf", tiny_models.random_model("qwen2"))
+        files = ModelFiles("m", tmp_path / "m.gguf", "gguf", "0" * 64)
     for module in [m for m in sys.modules if m.split(".")[0] == package]:
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, package, None)
-    files = ModelFiles("m", tmp_path / "m.gguf", "gguf", "0" * 64)
 
     def use() -> None:
         checkpoint = open_checkpoint(files)
-        checkpoint.tokenizer()
+        if package != "safetensors":
+            checkpoint.tokenizer()
         checkpoint.weights(torch.bfloat16)
 
     with pytest.raises(MissingExtraError, match=r"codekiln\[local\]"):

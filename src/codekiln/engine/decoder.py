@@ -6,14 +6,16 @@ caches or sampling: what a token may look at is the business of the `Attend` it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codekiln.engine.layers import RotaryTable, rms_norm, rotate, routed_experts, swiglu
+from codekiln.engine.layers import Experts, RotaryTable, rms_norm, rotate, swiglu
+from codekiln.engine.linear import Linear
 from codekiln.models.config import ModelConfig
 
 
@@ -24,15 +26,34 @@ class Attend(Protocol):
         """Map q [tokens, heads, head_dim] and k, v [tokens, kv_heads, head_dim] to q's shape."""
 
 
-class Decoder:
-    """The network. `weights` are in the engine layout of codekiln.models."""
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One transformer layer; `q_norm` and `k_norm` are None where the model has none."""
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, Tensor]) -> None:
+    attn_norm: Tensor  # [hidden]
+    qkv: Linear
+    q_norm: Tensor | None  # [head_dim]
+    k_norm: Tensor | None
+    o: Linear
+    mlp_norm: Tensor  # [hidden]
+    feed_forward: Callable[[Tensor], Tensor]
+
+
+class Decoder:
+    """The network. `weights` are in the engine layout of codekiln.models.
+
+    They are taken out of the mapping one by one, so that a matrix and its packed copy exist side
+    by side for one matrix at a time; a caller that goes on using them passes a copy of it.
+    """
+
+    def __init__(self, config: ModelConfig, weights: MutableMapping[str, Tensor]) -> None:
         self.config = config
-        self._weights = weights
-        self.dtype = weights["embed.weight"].dtype
-        self.device = weights["embed.weight"].device
-        self._head = weights.get("lm_head.weight", weights["embed.weight"])
+        self._embedding = weights.pop("embed.weight")
+        self.dtype = self._embedding.dtype
+        self.device = self._embedding.device
+        self._layers = [_layer(config, weights, f"layers.{i}.") for i in range(config.layers)]
+        self._norm = weights.pop("norm.weight")
+        self._head = Linear(weights.pop("lm_head.weight", self._embedding))
         self._rotary = RotaryTable(config.head_dim, config.rope_theta, self.dtype, self.device)
 
     @torch.inference_mode()
@@ -41,42 +62,53 @@ class Decoder:
 
         `tokens` and `positions` are int64 [tokens]; `largest` is the largest position.
         """
-        config, weights = self.config, self._weights
+        config, eps = self.config, self.config.rms_norm_eps
         cos, sin = self._rotary.at(positions, largest)
         heads, kv_heads, head_dim = config.heads, config.kv_heads, config.head_dim
-        x = F.embedding(tokens, weights["embed.weight"])
-        for layer in range(config.layers):
-            name = f"layers.{layer}."
-            h = rms_norm(x, weights[name + "attn_norm.weight"], config.rms_norm_eps)
-            qkv = F.linear(h, weights[name + "qkv.weight"], weights.get(name + "qkv.bias"))
+        x = F.embedding(tokens, self._embedding)
+        for number, layer in enumerate(self._layers):
+            qkv = layer.qkv(rms_norm(x, layer.attn_norm, eps))
             packed = qkv.view(-1, heads + 2 * kv_heads, head_dim)
             q, k, v = torch.split(packed, [heads, kv_heads, kv_heads], dim=1)
-            if config.qk_norm:
-                q = rms_norm(q, weights[name + "q_norm.weight"], config.rms_norm_eps)
-                k = rms_norm(k, weights[name + "k_norm.weight"], config.rms_norm_eps)
-            seen = attend(layer, rotate(q, cos, sin), rotate(k, cos, sin), v)
-            x = x + F.linear(seen.reshape(-1, heads * head_dim), weights[name + "o.weight"])
-            h = rms_norm(x, weights[name + "mlp_norm.weight"], config.rms_norm_eps)
-            x = x + self._feed_forward(name, h)
-        return rms_norm(x, weights["norm.weight"], config.rms_norm_eps)
+            if layer.q_norm is not None and layer.k_norm is not None:
+                q, k = rms_norm(q, layer.q_norm, eps), rms_norm(k, layer.k_norm, eps)
+            seen = attend(number, rotate(q, cos, sin), rotate(k, cos, sin), v)
+            x = x + layer.o(seen.reshape(-1, heads * head_dim))
+            x = x + layer.feed_forward(rms_norm(x, layer.mlp_norm, eps))
+        return rms_norm(x, self._norm, eps)
 
-    @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores over the vocabulary, [rows, vocab]."""
-        return F.linear(hidden, self._head)
+        return self._head(hidden)
 
-    def _feed_forward(self, name: str, h: Tensor) -> Tensor:
-        weights = self._weights
-        router = weights.get(name + "router.weight")
-        if router is None:
-            return F.linear(
-                swiglu(F.linear(h, weights[name + "gate_up.weight"])), weights[name + "down.weight"]
-            )
-        return routed_experts(
-            h,
-            router,
-            weights[name + "experts_gate_up.weight"],
-            weights[name + "experts_down.weight"],
-            self.config.experts_per_token,
-            self.config.norm_topk_prob,
-        )
+
+def _layer(config: ModelConfig, weights: MutableMapping[str, Tensor], name: str) -> _Layer:
+    def take(part: str) -> Tensor:
+        return weights.pop(name + part)
+
+    return _Layer(
+        attn_norm=take("attn_norm.weight"),
+        qkv=Linear(take("qkv.weight"), weights.pop(name + "qkv.bias", None)),
+        q_norm=weights.pop(name + "q_norm.weight", None),
+        k_norm=weights.pop(name + "k_norm.weight", None),
+        o=Linear(take("o.weight")),
+        mlp_norm=take("mlp_norm.weight"),
+        feed_forward=_experts(config, take)
+        if name + "router.weight" in weights
+        else _dense_feed_forward(take),
+    )
+
+
+def _dense_feed_forward(take: Callable[[str], Tensor]) -> Callable[[Tensor], Tensor]:
+    gate_up, down = Linear(take("gate_up.weight")), Linear(take("down.weight"))
+    return lambda x: down(swiglu(gate_up(x)))
+
+
+def _experts(config: ModelConfig, take: Callable[[str], Tensor]) -> Experts:
+    return Experts(
+        router=take("router.weight"),
+        gate_up=take("experts_gate_up.weight"),
+        down=take("experts_down.weight"),
+        per_token=config.experts_per_token,
+        normalise=config.norm_topk_prob,
+    )

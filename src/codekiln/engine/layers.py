@@ -6,6 +6,8 @@ both give the same greedy text in bfloat16.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -53,23 +55,26 @@ def swiglu(gate_up: Tensor) -> Tensor:
     return F.silu(gate) * up
 
 
-def routed_experts(
-    x: Tensor,  # [tokens, hidden]
-    router: Tensor,  # [experts, hidden]
-    gate_up: Tensor,  # [experts, 2 * expert_width, hidden]
-    down: Tensor,  # [experts, hidden, expert_width]
-    per_token: int,
-    normalise: bool,
-) -> Tensor:
-    """Top-k routed mixture of experts: [tokens, hidden]. Only experts that were chosen run."""
-    shares = F.softmax(F.linear(x, router), dim=-1, dtype=torch.float32)
-    weight, chosen = torch.topk(shares, per_token, dim=-1)  # [tokens, per_token]
-    if normalise:
-        weight = weight / weight.sum(dim=-1, keepdim=True)
-    weight = weight.to(x.dtype)
-    out = torch.zeros_like(x)
-    for expert in torch.unique(chosen).tolist():
-        rows, ranks = torch.where(chosen == expert)
-        hidden = swiglu(F.linear(x[rows], gate_up[expert]))
-        out.index_add_(0, rows, F.linear(hidden, down[expert]) * weight[rows, ranks, None])
-    return out
+@dataclass(frozen=True, slots=True, eq=False)
+class Experts:
+    """Top-k routed mixture of experts (Qwen3-MoE); only experts that were chosen run."""
+
+    router: Tensor  # [experts, hidden]
+    gate_up: Tensor  # [experts, 2 * expert_width, hidden]
+    down: Tensor  # [experts, hidden, expert_width]
+    per_token: int
+    normalise: bool
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Map x [tokens, hidden] to the same shape."""
+        shares = F.softmax(F.linear(x, self.router), dim=-1, dtype=torch.float32)
+        weight, chosen = torch.topk(shares, self.per_token, dim=-1)  # [tokens, per_token]
+        if self.normalise:
+            weight = weight / weight.sum(dim=-1, keepdim=True)
+        weight = weight.to(x.dtype)
+        out = torch.zeros_like(x)
+        for expert in torch.unique(chosen).tolist():
+            rows, ranks = torch.where(chosen == expert)
+            hidden = swiglu(F.linear(x[rows], self.gate_up[expert]))
+            out.index_add_(0, rows, F.linear(hidden, self.down[expert]) * weight[rows, ranks, None])
+        return out

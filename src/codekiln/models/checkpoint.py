@@ -6,20 +6,18 @@ Takes ModelFiles, gives a Checkpoint. The only place that knows both formats.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from codekiln.core.errors import WeightsError
 from codekiln.core.settings import load_settings
 from codekiln.models.config import ModelConfig
 from codekiln.models.gguf_file import GgufFile, read_gguf
-from codekiln.models.gguf_weights import ensure_converted, gguf_config
-from codekiln.models.layout import check_memory, engine_shapes
+from codekiln.models.gguf_weights import ensure_converted, gguf_config, map_converted
+from codekiln.models.layout import check_memory
 from codekiln.models.progress import Progress, SilentProgress
 from codekiln.models.safetensors_weights import (
     directory_config,
     directory_weights,
-    load_safetensors,
     shard_files,
 )
 from codekiln.models.store import ModelFiles
@@ -83,7 +81,7 @@ class GgufCheckpoint:
         for attempt in ("cached", "fresh"):
             copy = ensure_converted(self.gguf, self.config, self.files.sha256, cache_dir, progress)
             try:
-                weights = _load_converted(copy, self.config)
+                weights = map_converted(copy, self.config)
                 break
             except WeightsError:
                 if attempt == "fresh":
@@ -109,10 +107,3 @@ class SafetensorsCheckpoint:
         """See Checkpoint."""
         check_memory(self.config, dtype, self.files.name)
         return directory_weights(self.files.path, self.config, dtype)
-
-
-def _load_converted(path: Path, config: ModelConfig) -> dict[str, torch.Tensor]:
-    weights = load_safetensors(path)
-    if {name: tuple(tensor.shape) for name, tensor in weights.items()} != engine_shapes(config):
-        raise WeightsError(f"{path} does not match its model", "Delete it")
-    return weights

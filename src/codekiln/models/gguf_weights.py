@@ -7,11 +7,13 @@ thousand rows at a time, so that memory stays small whatever the model's size.
 from __future__ import annotations
 
 import json
+import math
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from codekiln.core.errors import ModelError, WeightsError
 from codekiln.models.config import Architecture, ModelConfig
@@ -21,6 +23,9 @@ from codekiln.models.gguf_file import GgufFile, GgufTensor
 from codekiln.models.layout import LAYOUT_VERSION, engine_shapes, parameter_count
 from codekiln.models.locks import exclusive
 from codekiln.models.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
 
 _ARCHITECTURES: dict[str, Architecture] = {
     "qwen2": "qwen2",
@@ -184,9 +189,7 @@ def _checked_sources(
 ) -> dict[str, list[_RowSlice]]:
     sources = _sources(gguf, config)
     for name, shape in shapes.items():
-        width, size = shape[-1], 1
-        for length in shape:
-            size *= length
+        width, size = shape[-1], math.prod(shape)
         # A vector is one row in the file, and stacked vectors are several.
         fits = sum((s.stop - s.start) * s.tensor.shape[-1] for s in sources[name]) == size and all(
             s.stop <= s.tensor.rows and (len(shape) == 1 or s.tensor.shape[-1] == width)
@@ -234,6 +237,38 @@ def ensure_converted(
     return target
 
 
+def map_converted(path: Path, config: ModelConfig) -> dict[str, torch.Tensor]:
+    """The tensors of an engine-layout copy, each mapped by itself and read-only.
+
+    A tensor that is dropped gives its memory back, which one mapping of the whole file would
+    not. Raises WeightsError when the copy is damaged.
+    """
+    import numpy as np
+    import torch
+
+    shapes = engine_shapes(config)
+    weights: dict[str, torch.Tensor] = {}
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header: dict[str, Any] = json.loads(file.read(size))
+        for name, shape in shapes.items():
+            start, end = header[name]["data_offsets"]
+            if (
+                tuple(header[name]["shape"]) != shape
+                or end - start != math.prod(shape) * _BF16_BYTES
+            ):
+                raise ValueError(f"{name} has another shape")
+            data = np.memmap(path, np.uint16, "r", 8 + size + start, shape)
+            with warnings.catch_warnings():
+                # Read-only memory is what is wanted.
+                warnings.simplefilter("ignore", UserWarning)
+                weights[name] = torch.from_numpy(data).view(torch.bfloat16)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
+        raise WeightsError(f"{path} is damaged ({error})", "Delete it") from error
+    return weights
+
+
 def _write(gguf: GgufFile, config: ModelConfig, target: Path, progress: Progress) -> None:
     """Write the safetensors format directly, for its own writer wants the whole model at once."""
     shapes = engine_shapes(config)
@@ -241,9 +276,7 @@ def _write(gguf: GgufFile, config: ModelConfig, target: Path, progress: Progress
     header: dict[str, object] = {"__metadata__": {"format": "pt", "source": gguf.path.name}}
     offset = 0
     for name, shape in shapes.items():
-        size = _BF16_BYTES
-        for length in shape:
-            size *= length
+        size = _BF16_BYTES * math.prod(shape)
         header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [offset, offset + size]}
         offset += size
     text = json.dumps(header, separators=(",", ":")).encode()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 LAYOUT_VERSION = 1
+_PACKED_ITEMSIZE = 2  # bfloat16; see codekiln.engine.linear
 
 
 def engine_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -59,7 +60,11 @@ def parameter_count(config: ModelConfig) -> int:
 
 def required_memory_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
     """Memory that the weights take at this precision; caches and activations come on top."""
-    return parameter_count(config) * dtype.itemsize
+    count = parameter_count(config)
+    if config.tie_embeddings and dtype.itemsize == _PACKED_ITEMSIZE:
+        # The engine holds the head in a layout of its own, apart from the embedding.
+        count += config.vocab_size * config.hidden_size
+    return count * dtype.itemsize
 
 
 def available_memory_bytes() -> int:
