@@ -28,7 +28,9 @@ from codekiln.models import ensure
 
 PEERS = Path(__file__).parent / "peers"
 NAMES = ("codekiln", "transformers", "llamacpp")
+SEQUENCES = 64
 BATCHES = (1, 8, 32, 64)
+STARTED = time.perf_counter()
 INTERESTING_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 
 
@@ -36,15 +38,38 @@ INTERESTING_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16"
 class Sizes:
     """What is run: full, or QUICK=1."""
 
+    prompt_tokens: int
     new_tokens: int
     rounds: int
     prefill_tokens: int
     step_tokens: int
+    step_rounds: int
     distinct_prompts: bool
 
 
-FULL = Sizes(new_tokens=64, rounds=3, prefill_tokens=2048, step_tokens=32, distinct_prompts=True)
-QUICK = Sizes(new_tokens=16, rounds=1, prefill_tokens=512, step_tokens=6, distinct_prompts=False)
+FULL = Sizes(
+    prompt_tokens=64,
+    new_tokens=64,
+    rounds=3,
+    prefill_tokens=2048,
+    step_tokens=32,
+    step_rounds=2,
+    distinct_prompts=True,
+)
+QUICK = Sizes(
+    prompt_tokens=32,
+    new_tokens=8,
+    rounds=1,
+    prefill_tokens=256,
+    step_tokens=4,
+    step_rounds=1,
+    distinct_prompts=False,
+)
+
+
+def say(text: str) -> None:
+    """What is being measured and for how long the whole has run, for whoever waits."""
+    print(f"{time.perf_counter() - STARTED:5.0f} s  {text}", file=sys.stderr, flush=True)
 
 
 class Peer:
@@ -52,6 +77,7 @@ class Peer:
 
     def __init__(self, name: str, model: str) -> None:
         self.name = name
+        say(f"starting {name}")
         start = time.perf_counter()
         self._process = subprocess.Popen(
             [sys.executable, str(PEERS / f"{name}_peer.py"), model],
@@ -107,11 +133,17 @@ def random_prompt(rng: random.Random, tokens: int) -> list[int]:
 def throughput(peers: list[Peer], sizes: Sizes, distinct: bool) -> dict[str, dict[str, float]]:
     """Tokens/s of 64 sequences, the peers in turn, round after round."""
     rng = random.Random(1)
-    shared = random_prompt(rng, 64)
-    prompts = [random_prompt(rng, 64) if distinct else shared for _ in range(64)]
+    shared = random_prompt(rng, sizes.prompt_tokens)
+    prompts = [
+        random_prompt(rng, sizes.prompt_tokens) if distinct else shared for _ in range(SEQUENCES)
+    ]
+    label = (
+        f"{SEQUENCES} x {sizes.new_tokens} tokens, {'own prompts' if distinct else 'one prompt'}"
+    )
     rates: dict[str, list[float]] = {peer.name: [] for peer in peers}
     for seed in range(sizes.rounds):
         for peer in peers:
+            say(f"{label}, round {seed + 1} of {sizes.rounds}: {peer.name}")
             seconds, tokens = peer.run(prompts, sizes.new_tokens, seed)
             rates[peer.name].append(tokens / seconds)
     return {name: spread(values) for name, values in rates.items()}
@@ -121,6 +153,7 @@ def prefill_rate(peer: Peer, sizes: Sizes) -> dict[str, float]:
     """Prompt tokens/s up to and including the first new token, a fresh prompt each time."""
     rng = random.Random(2)
     rates = []
+    say(f"prefill of {sizes.prefill_tokens} tokens: {peer.name}")
     for seed in range(sizes.rounds):
         seconds, _ = peer.run([random_prompt(rng, sizes.prefill_tokens)], 1, seed)
         rates.append(sizes.prefill_tokens / seconds)
@@ -131,10 +164,12 @@ def step_times(peer: Peer, sizes: Sizes) -> dict[str, float]:
     """Milliseconds per decode step by batch size, from the difference of two run lengths."""
     rng = random.Random(3)
     times: dict[str, float] = {}
+    seeds = range(sizes.step_rounds)
     for batch in BATCHES:
+        say(f"decode steps at batch {batch}: {peer.name}")
         prompts = [random_prompt(rng, 32)] * batch
-        short = min(peer.run(prompts, 1, seed)[0] for seed in range(2))
-        long = min(peer.run(prompts, 1 + sizes.step_tokens, seed)[0] for seed in range(2))
+        short = min(peer.run(prompts, 1, seed)[0] for seed in seeds)
+        long = min(peer.run(prompts, 1 + sizes.step_tokens, seed)[0] for seed in seeds)
         times[str(batch)] = round((long - short) / sizes.step_tokens * 1e3, 1)
     return times
 
@@ -176,9 +211,9 @@ def main() -> None:
             "model": options.model,
             "weights_sha256": weights.sha256,
             "workload": {
-                "sequences": 64,
+                "sequences": SEQUENCES,
                 "new_tokens": sizes.new_tokens,
-                "prompt_tokens": 64,
+                "prompt_tokens": sizes.prompt_tokens,
                 "temperature": 0.7,
                 "rounds": sizes.rounds,
             },
@@ -225,11 +260,11 @@ def print_table(result: dict[str, Any]) -> None:
             texts.append(f"{cell!s:>22}")
         print(f"{label:34}" + "".join(texts))
 
-    size = f"64 x {result['workload']['new_tokens']} tokens"
+    size = f"{SEQUENCES} x {result['workload']['new_tokens']} tokens"
     row(f"{size}, one prompt, tok/s", result["tokens_per_s"])
     row("  codekiln is faster by", {n: f"{r}x" for n, r in result["ratio"].items()})
     if "ratio_distinct_prompts" in result:
-        row(f"{size}, 64 prompts, tok/s", result["tokens_per_s_distinct_prompts"])
+        row(f"{size}, own prompts, tok/s", result["tokens_per_s_distinct_prompts"])
         faster = result["ratio_distinct_prompts"]
         row("  codekiln is faster by", {n: f"{r}x" for n, r in faster.items()})
     prompt = result["prefill_prompt_tokens"]
