@@ -245,3 +245,41 @@ def test_bans_are_forgotten_when_an_earlier_position_changes() -> None:
     assert guard.drawn_at_four[0] == plain[4]
     assert guard.drawn_at_four[1] != plain[4]
     assert result.tokens == plain
+
+
+def test_a_guard_may_reject_as_often_as_it_likes_while_the_text_grows() -> None:
+    class SecondChoice:
+        """Rejects the first draw at each position."""
+
+        def inspect(self, tokens: Sequence[int], drawn: int) -> GuardDecision:
+            if self.refused == len(tokens):
+                return Accept()
+            self.refused = len(tokens)
+            return RollBack(len(tokens), frozenset({drawn}))
+
+        refused = -1
+
+    request = dataclasses.replace(greedy(prompt_of(4), 300), guard=SecondChoice())
+    [result] = run(random_engine(DECODER), request)
+    assert (result.reason, len(result.tokens)) == ("length", 300)
+
+
+def test_text_that_a_guard_may_take_back_is_not_given_away() -> None:
+    class Restart:
+        """Undoes the first three tokens once."""
+
+        done = False
+
+        def inspect(self, tokens: Sequence[int], drawn: int) -> GuardDecision:
+            if self.done or len(tokens) < 3:
+                return Accept()
+            self.done = True
+            return RollBack(0, frozenset({tokens[0]}))
+
+    engine = random_engine(DECODER)
+    engine.submit(dataclasses.replace(greedy(prompt_of(4), 12), guard=Restart()))
+    events = []
+    while not engine.is_idle:
+        events += engine.step()
+    assert events[-1].finished is not None
+    assert "".join(event.text for event in events) == events[-1].finished.text

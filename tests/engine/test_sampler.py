@@ -138,3 +138,10 @@ def test_scores_that_are_not_numbers_are_an_error_not_an_empty_answer() -> None:
 def test_impossible_sampling_settings_are_refused_by_name(fields: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(fields))):
         Sampling(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("temperature", [1e-46, 1e-30, 1e-7])
+def test_a_temperature_next_to_nothing_is_greedy(temperature: float) -> None:
+    logits = torch.tensor([[1.0, 3.0, 2.0, -1.0]])
+    spec = DrawSpec(Sampling(temperature=temperature), uniform=0.999)
+    assert draw(logits, [spec])[0].token == 1

@@ -185,7 +185,6 @@ def test_examples_inside_a_sentence_are_read() -> None:
         "The value of f(x) is called y.",
         "Call main() and return nothing to worry about, f() is fast",
         "If f(1) is called, do it",
-        "Use f(1) -> x to denote it",
     ],
 )
 def test_prose_that_only_looks_like_an_example_is_none(text: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from codekiln.core import Assessment, Example, Task, Verdict
 from codekiln.sandbox import Isolation
 from codekiln.verify import CheckLimits, assess
+from codekiln.verify.crash_check import forbids_changes
 
 TASK = Task(
     "The largest number of a list",
@@ -207,3 +208,26 @@ def test_a_function_that_works_in_place_does_what_it_is_for(sandbox: Isolation) 
     result = run("def tidy(xs):\n    xs.sort()\n", sandbox, task)
     assert result.verdict is Verdict.PASSED
     assert "changed-argument" not in rules(result)
+
+
+@pytest.mark.parametrize(
+    ("text", "forbidden"),
+    [
+        ("The list that is passed in must not be changed.", True),
+        ("Do not modify the input.", True),
+        ("Return a new list without changing the original list.", True),
+        ("Leave the argument unchanged.", True),
+        ("不要修改输入的列表。", True),
+        (
+            "Given coins, return the fewest needed to make change, or -1 if it is not possible.",
+            False,
+        ),
+        (
+            "Given a list, move all zeros to its end without changing the order of the others.",
+            False,
+        ),
+        ("Sort the given list in place. Do not change the input's length.", False),
+    ],
+)
+def test_only_a_task_that_says_so_forbids_changing_arguments(text: str, forbidden: bool) -> None:
+    assert forbids_changes(Task(text)) is forbidden

@@ -105,6 +105,18 @@ def test_coroutines_are_awaited(bare: Isolation) -> None:
     assert run(code, task(ex("f(3)", "3")), bare).verdict is Verdict.PASSED
 
 
+@pytest.mark.parametrize(
+    "description", ["Write f(n). f(3) yields [0, 1, 2]", "Write a number generator f(n)"]
+)
+def test_words_that_only_sound_like_a_generator_ask_for_none(
+    bare: Isolation, description: str
+) -> None:
+    asked = task(ex("f(3)", "[0, 1, 2]"), description=description)
+    assert (
+        run("def f(n):\n    return iter(range(n))\n", asked, bare).verdict is Verdict.WRONG_OUTPUT
+    )
+
+
 def test_a_generator_is_no_list_unless_one_was_asked_for(bare: Isolation) -> None:
     code = "def f(n):\n    for i in range(n):\n        yield i\n"
     plain = run(code, task(ex("f(3)", "[0, 1, 2]")), bare)

@@ -210,3 +210,9 @@ def test_valid_code_in_a_fence_is_unchanged(code: str) -> None:
 @example("\ud800 ```python\nx = '\ud800'\n```", "", "python")
 def test_extraction_never_raises(completion: str, prefill: str, language: str) -> None:
     assert isinstance(extract_code(completion, language, prefill=prefill, task=TASK), str)
+
+
+def test_a_script_that_was_asked_for_keeps_what_runs_it() -> None:
+    code = 'def main():\n    print("Hello")\n\n\nif __name__ == "__main__":\n    main()\n'
+    task = Task("Write a script with a function main() that prints Hello", entry_point="main")
+    assert extract_code(code, "python", task=task).strip() == code.strip()

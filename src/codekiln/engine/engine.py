@@ -319,6 +319,8 @@ class Engine:
         if drawn is None:
             return self._leave(sequence, "guard")
         text = sequence.accept(drawn.token, drawn.logprob)
+        if guard is not None:
+            text = ""  # what a guard may still roll back is not given away
         if drawn.token in self._eos or sequence.stopped:
             return self._leave(sequence, "stop", text)
         if len(sequence.tokens) >= sequence.request.sampling.max_tokens:
@@ -332,6 +334,8 @@ class Engine:
             self._running[sequence.slot].slot = sequence.slot
         self._running.pop()
         event = sequence.finish(reason)
+        if sequence.request.guard is not None:
+            return Event(event.ticket, sequence.text, event.finished)
         return Event(event.ticket, text + event.text, event.finished)
 
 

@@ -21,6 +21,8 @@ from codekiln.core.errors import ModelError
 # Rows per pass: 8 x 152k float32 is 4.9 MB, which stays in a level-3 cache.
 _ROWS = 8
 _BLOCK = 128
+# At this temperature a difference of 1e-4 between logits is already certainty.
+_COLDEST = 1e-6
 # Candidates looked at first for top-p; a flatter distribution falls back to a full sort.
 _TOP_P_CANDIDATES = 512
 
@@ -45,6 +47,11 @@ class Draw:
 
     token: int
     logprob: float | None
+
+
+def _samples(spec: DrawSpec) -> bool:
+    """False for greedy, which includes temperatures that float32 cannot divide by."""
+    return spec.sampling.temperature > _COLDEST
 
 
 class NoTokenLeftError(Exception):
@@ -85,10 +92,10 @@ def _draw_rows(scores: Tensor, specs: Sequence[DrawSpec]) -> list[Draw]:
             )
         raise NoTokenLeftError
     tokens: list[int] = best_token.tolist()
-    if any(spec.sampling.temperature > 0 for spec in specs):
-        warmth = [spec.sampling.temperature or 1.0 for spec in specs]
+    if any(map(_samples, specs)):
+        warmth = [spec.sampling.temperature if _samples(spec) else 1.0 for spec in specs]
         scores.sub_(best[:, None]).div_(torch.tensor(warmth, device=scores.device)[:, None]).exp_()
-        sampled = [row for row, spec in enumerate(specs) if spec.sampling.temperature > 0]
+        sampled = [row for row, spec in enumerate(specs) if _samples(spec)]
         for row in sampled:
             _filter(scores[row], specs[row].sampling)
         drawn = _invert(scores, [spec.uniform for spec in specs])

@@ -38,7 +38,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Progress of one completion: new text, and `finished` on the last event."""
+    """Progress of one completion: new text, and `finished` on the last event.
+
+    Under a guard, which may take text back, all of it comes with the last event.
+    """
 
     ticket: int
     text: str
@@ -62,7 +65,8 @@ class Sequence:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     bans: dict[int, set[int]] = field(default_factory=dict)
-    rejections: int = 0
+    rejections: int = 0  # since the completion was last longer than ever before
+    longest: int = 0
     _random: np.random.Generator = field(init=False)
     _stream: TextStream = field(init=False)
     _text: list[str] = field(default_factory=list)
@@ -79,6 +83,8 @@ class Sequence:
     def accept(self, token: int, logprob: float | None) -> str:
         """Append a token and give the text that became certain."""
         self.tokens.append(token)
+        if len(self.tokens) > self.longest:
+            self.longest, self.rejections = len(self.tokens), 0
         if logprob is not None:
             self.logprobs.append(logprob)
         text = self._stream.push(self.token_bytes(token))

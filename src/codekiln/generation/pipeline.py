@@ -29,6 +29,7 @@ from codekiln.generation.repair import (
 from codekiln.generation.selection import Selection, select
 from codekiln.generation.wording import answer_notes, why_unverified
 from codekiln.sandbox import Isolation
+from codekiln.verify import extract
 
 # For a server that does not tell its window; small models of today have at least this much.
 ASSUMED_CONTEXT_TOKENS = 8192
@@ -176,8 +177,15 @@ def _answer(
         why_unverified=why_unverified(task, assessment),
         candidates=tuple(candidates),
         assessments=tuple(assessments),
-        notes=(*answer_notes(task, prompt, candidates), *remarks),
+        notes=(*answer_notes(task, prompt, candidates), *remarks, *_edits(task, chosen, prompt)),
     )
+
+
+def _edits(task: Task, chosen: Candidate, prompt: Prompt) -> Iterator[str]:
+    """What was done to the text of the model; every prompt of an answer has the same prefill."""
+    found = extract(chosen.completion, task.language, prefill=prompt.prefill, task=task)
+    for finding in found.findings:
+        yield f"not as the model wrote it: {finding.message}"
 
 
 class _Clock:

@@ -29,10 +29,18 @@ from codekiln.verify.values import canonical
 from codekiln.verify.varied_inputs import varied_sessions
 
 MAX_WARNINGS = 5
+_CHANGE = (
+    r"(?:chang(?:e[sd]?|ing)|modif(?:y|ies|ied|ying)|mutat(?:e[sd]?|ing)|alter(?:s|ed|ing)?"
+    r"|touch(?:ed|ing)?)"
+)
+_ARGUMENT = r"(?:inputs?|arguments?|parameters?|originals?|passed|given)"
+_IN_PLACE = re.compile(r"\bin[- ]place\b|原地|就地", re.IGNORECASE)
 _NO_CHANGES = re.compile(
-    r"(?=.*(?:\b(?:not|never|without|un(?:changed|modified|touched))\b|n['’]t\b))"
-    r"(?=.*(?:chang|modif|mutat|alter|untouched))"
-    r"(?=.*\b(?:inputs?|arguments?|parameters?|originals?|passed|given)\b)"
+    # "do not change the given list", but not "without changing the order of the others"
+    rf"(?:\b(?:not|never|without)|n['’]t)\s+(?:ever\s+)?{_CHANGE}\s+(?:\w+\s+){{0,3}}{_ARGUMENT}\b"
+    rf"|\b{_ARGUMENT}\b.*(?:(?:\b(?:not|never)|n['’]t)\s+be\s+{_CHANGE}|\bun(?:changed|modified|touched))"
+    rf"|\b(?:leave|keep)\b.*\b{_ARGUMENT}\b.*\b(?:as it is|as they are)\b"
+    rf"|\bun(?:changed|modified|touched)\b.*\b{_ARGUMENT}\b"
     r"|(?:不(?:要|得|能|可|可以|允许|应|应该)?|禁止|勿)(?:修改|改变|更改|改动)"
     r"[^，,]*(?:输入|参数|原|传入)",
     re.IGNORECASE,
@@ -183,10 +191,11 @@ def fingerprint(results: Sequence[StepResult], with_output: bool = False) -> str
 
 def forbids_changes(task: Task) -> bool:
     """True when the task says that what is passed in must stay as it is."""
+    texts = (task.description, task.skeleton, *task.constraints)
+    if any(map(_IN_PLACE.search, texts)):
+        return False
     return any(
-        _NO_CHANGES.search(sentence)
-        for text in (task.description, task.skeleton, *task.constraints)
-        for sentence in re.split(r"[.;。；\n]", text)
+        _NO_CHANGES.search(sentence) for text in texts for sentence in re.split(r"[.;。；\n]", text)
     )
 
 

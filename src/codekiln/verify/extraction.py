@@ -2,10 +2,10 @@
 
 Takes a raw completion, the prefill it continued and the task; gives the code, empty when there
 is none. Never raises and never executes anything. Code is kept as written, with the exceptions
-that `Extraction.notes` lists: demo code at the end of a Python module (see
-`python_source.trim_demo`) is dropped when the task names what to define, an unfinished last
-statement is dropped when the text was cut off behind a complete answer, and a bare function
-body is put under the task's signature.
+that `Extraction.findings` lists: demo code at the end of a Python module (see
+`python_source.trim_demo`) is dropped when the task names what to define and asks for no script,
+an unfinished last statement is dropped when the text was cut off behind a complete answer, and a
+bare function body is put under the task's signature.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ _END_TOKEN = re.compile(
     r"""|repo_name)\|>|<｜end▁of▁sentence｜>|</s>\s*\Z)(?!["'])"""
 )
 _THINKING = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
+_PROGRAM = re.compile(
+    r"__main__|\bmain\(|\bscripts?\b|\bcommand[- ]line\b|\bCLI\b|脚本|命令行", re.IGNORECASE
+)
 _CODE_LINE = re.compile(
     r"(?:async\s+def|def|class)\s+\w+|import\s+\w|from\s+[\w.]+\s+import\b|@\w|\w+\s*=[^=]|#!"
 )
@@ -77,11 +80,17 @@ def extract(
         return Extraction(best)
     notes: list[str] = []
     best = _complete(best, wanted, task, notes)
-    if task is not None and (task.entry_point or task.checks):
+    if task is not None and (task.entry_point or task.checks) and not _wants_program(task):
         trimmed = trim_demo(best, keep=wanted)
         notes += [f"dropped demo code, {what}" for what in trimmed.removed]
         best = trimmed.code
     return Extraction(best, tuple(Finding(CHECK, "note", note) for note in notes))
+
+
+def _wants_program(task: Task) -> bool:
+    """True when what runs as a script was asked for and is no demo."""
+    said = "\n".join((task.description, task.skeleton, *task.constraints))
+    return _PROGRAM.search(said) is not None
 
 
 def _readings(completion: str, prefill: str) -> Iterator[str]:

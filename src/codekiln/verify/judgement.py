@@ -17,7 +17,12 @@ from codekiln.verify.sandboxed_calls import Raised, StepResult
 from codekiln.verify.values import Iterated, equal, hint, one_line, show
 
 CHECK = "examples"
-_WANTS_ITERATOR = re.compile(r"generator|iterator|\byields?\b|生成器|迭代器", re.IGNORECASE)
+# Not "a password generator", and not `f(1) yields 2`.
+_WANTS_ITERATOR = re.compile(
+    r"\b(?:an?|the|as|returns?|gives?|is|be)\s+(?:lazy\s+|infinite\s+)?(?:generators?|iterators?)\b"
+    r"|\blazily\b|\byield\b|\b(?:Generator|Iterator|Iterable)\[|生成器|迭代器",
+    re.IGNORECASE,
+)
 _BUILTIN_ERROR = re.compile(r"[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration|Warning)")
 
 Outcome = Literal["passed", "wrong_output", "runtime_error", "timeout", "out_of_memory", "not_run"]

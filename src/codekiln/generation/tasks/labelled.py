@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import pairwise
 from typing import Literal
 
 from codekiln.generation.tasks.draft import Draft
@@ -49,6 +50,15 @@ def starts_labelled(line: str) -> bool:
     """True when a labelled input begins on this line."""
     marks = _marks(line)
     return bool(marks) and marks[0].label == "input" and not line[: marks[0].start].strip(" -*+•>#")
+
+
+def labelled_at(line: str) -> int | None:
+    """Where in running text an input begins that is followed by its output; None: nowhere."""
+    marks = _marks(line)
+    for mark, following in pairwise(marks):
+        if (mark.label, following.label) == ("input", "output"):
+            return mark.start
+    return None
 
 
 def read_labelled(lines: Sequence[str]) -> tuple[list[Draft], int]:
@@ -95,8 +105,11 @@ def read_labelled(lines: Sequence[str]) -> tuple[list[Draft], int]:
     return [draft for pair in pairs for draft in _read_pair(pair)], max(index, 1)
 
 
-def read_table(lines: Sequence[str]) -> tuple[list[Draft], int]:
-    """Drafts of the Markdown table that begins at lines[0]; nothing when there is none."""
+def read_table(lines: Sequence[str], *, headless: bool = True) -> tuple[list[Draft], int]:
+    """Drafts of the Markdown table that begins at lines[0]; nothing when there is none.
+
+    `headless`: two columns under any heading are inputs and outputs.
+    """
     if len(lines) < 3 or not _ROW.match(lines[0]) or not _RULE.match(lines[1]):
         return [], 0
     header = [plain_heading(cell) for cell in _cells(lines[0])]
@@ -104,6 +117,8 @@ def read_table(lines: Sequence[str]) -> tuple[list[Draft], int]:
     inputs = [i for i, name in enumerate(header) if name in labels["input"]]
     outputs = [i for i, name in enumerate(header) if name in labels["output"]]
     if not inputs and not outputs and len(header) == 2:
+        if not headless:
+            return [], 0
         inputs, outputs = [0], [1]
     count = 2
     while count < len(lines) and lines[count].strip() and _ROW.match(lines[count]):

@@ -74,20 +74,29 @@ def language_named(text: str) -> Language | None:
 
 def named_in_text(text: str) -> Interface:
     """The function or class that prose names, with its signature when it is spelled out."""
-    heading = _HEADING_LINE.search(text)
-    if heading is not None:
+    for heading in _HEADING_LINE.finditer(text):
         spelled = interface_of_signature(heading[1])
-        if spelled.entry_point:
+        if spelled.entry_point and not _is_shown_code(spelled.entry_point, text[heading.end() :]):
             return spelled
     named = _first_name(text)
     shape = None if named.is_class else _shape_in_text(text)
     return shape or named
 
 
+def _is_shown_code(name: str, after: str) -> bool:
+    """True for a test, and for a definition with a body: a helper that is there already."""
+    first = next((line for line in after.splitlines() if line.strip()), "")
+    body = first.strip()
+    has_body = first[:1].isspace() and not body.startswith(("...", "pass", "#", '"', "'", "def "))
+    return name.startswith("test_") or has_body
+
+
 def _first_name(text: str) -> Interface:
     for pattern in _NAME_PATTERNS:
         for match in pattern.finditer(text):
             name = next(group for group in match.groups() if group)
+            if pattern is _CLASS_BEFORE and name.casefold() in wording()["prose"]["not_classes"]:
+                continue
             if _is_likely_name(name, match, plain=pattern is _PLAIN):
                 said = text[: match.end()].casefold()
                 about = said[max(0, match.start() - 12) :]

@@ -19,7 +19,6 @@ from codekiln.generation.tasks.source import (
     is_constant,
     is_exception_name,
     mask_strings,
-    needed_names,
     normalised,
     parse_expression,
     parse_statements,
@@ -227,7 +226,9 @@ def _inline_at(text: str, start: int, end: int) -> tuple[Draft | None, int]:
         relation = "prints"
     value = read_value(line, whole=len(line) <= MAX_WHOLE_LINE)
     if value.why_not:
-        return None, end
+        # Without arguments it is prose: "`size()` returns how many there are".
+        told = isinstance(node, ast.Call) and bool(node.args) and not match[0][0].isalpha()
+        return (Draft(_short(text[start:line_end]), why_not=value.why_not) if told else None), end
     stop = match.end() + value.end
     fragment = text[start:stop].strip(" \t,，;；。、")
     if relation == "prints":
@@ -264,9 +265,16 @@ def _whole_value(text: str) -> Value | None:
     if isinstance(node, ast.Name):
         special = source.casefold()
         return Value(0, expected=f"float('{special}')") if special in ("inf", "nan") else None
-    if undefined_names(node) or (isinstance(node, ast.Compare) and needed_names(node)):
+    if undefined_names(node) or any(map(_is_condition, ast.walk(node))):
         return None
     return Value(0, expected=source)
+
+
+def _is_condition(node: ast.AST) -> bool:
+    """`2, f(2) == 3` after `f(1) ==` is the next example, not a part of the value."""
+    return isinstance(node, ast.Compare | ast.BoolOp) or (
+        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    )
 
 
 def _value_end(text: str) -> int | None:

@@ -16,6 +16,7 @@ from codekiln.generation.tasks.doctests import PROMPT, read_doctest
 from codekiln.generation.tasks.draft import Draft
 from codekiln.generation.tasks.labelled import (
     from_input_output,
+    labelled_at,
     read_labelled,
     read_table,
     starts_labelled,
@@ -77,7 +78,7 @@ class _Scanner:
             self._add(*read_doctest(rest))
         elif fence := _FENCE.match(line):
             self._fenced(fence)
-        elif "|" in line and (table := read_table(rest))[1]:
+        elif "|" in line and (table := read_table(rest, headless=not self.prose))[1]:
             self._add(*table)
         elif heading := _example_heading().match(line):
             self._flush()
@@ -129,7 +130,14 @@ class _Scanner:
             if condition is not None:
                 self._add([condition], count)
                 return
-        self._add(list(find_inline(rest[0])), 1)
+        start = labelled_at(rest[0])
+        if start is None:
+            self._add(list(find_inline(rest[0])), 1)
+            return
+        # "Write add(a, b). Input: add(1, 2) Output: 3"
+        before = list(find_inline(rest[0][:start]))
+        drafts, count = read_labelled([rest[0][start:], *rest[1:]])
+        self._add([*before, *(d for d in drafts if not _is_sentence(d))], count)
 
     def _explain(self) -> None:
         """An explanation goes with the example above it: it is for the model, not for a check."""
