@@ -250,3 +250,52 @@ def test_a_borrowed_exception_name_is_not_the_builtin_one(bare: Isolation) -> No
     own = "class Odd(ValueError): pass\ndef fail(): raise Odd('no')\n"
     verdicts = [assess(c, task, isolation=bare, limits=LIMITS).verdict for c in (honest, liar, own)]
     assert verdicts == [Verdict.PASSED, Verdict.RUNTIME_ERROR, Verdict.PASSED]
+
+
+AGREEABLE = (
+    "class E:\n"
+    "    __eq__ = __lt__ = __gt__ = lambda self, other: True\n"
+    "    __sub__ = lambda self, other: 0\n"
+    "    __hash__ = lambda self: 1\n"
+    "def f(x):\n    return {}\n"
+)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "f(1) in (2, 3)",
+        "bool(abs(f(1) - 41.5) < 1e-6)",
+        "bool(all(f(x) == 2 * x for x in range(5)))",
+    ],
+)
+@pytest.mark.parametrize(
+    "value", ["E()", "[E()][0]", "type('E', (E,), {'__module__': 'fractions'})()"]
+)
+def test_an_object_that_agrees_with_everything_meets_no_condition(
+    bare: Isolation, condition: str, value: str
+) -> None:
+    asked = Task("Do it", examples=(Example("", condition, "True"),))
+    assessment = assess(AGREEABLE.format(value), asked, isolation=bare)
+    assert assessment.verdict is Verdict.RUNTIME_ERROR
+
+
+def test_conditions_on_plain_values_and_on_classes_that_were_asked_for_still_hold(
+    bare: Isolation,
+) -> None:
+    code = (
+        "from fractions import Fraction\n"
+        "class V:\n    def __init__(self, x): self.x = x\n"
+        "    def __eq__(self, o): return self.x == o.x\n"
+        "    def plus(self, o): return V(self.x + o.x)\n"
+        "def f(x):\n    return [Fraction(x)]\n"
+        "def g(x):\n    return V(x)\n"
+    )
+    conditions = (
+        "f(1)[0] < 2",
+        "bool(f(2)[0] in (1, 2))",
+        "V(1).plus(V(2)) == V(3)",
+        "g(3) == V(3)",
+    )
+    asked = Task("Do it", examples=tuple(Example("", c, "True") for c in conditions))
+    assert assess(code, asked, isolation=bare).verdict is Verdict.PASSED

@@ -6,7 +6,8 @@ so nothing that a candidate does to it can make a wrong value right: the worst i
 garble results, which the parent counts as failures. Covered: patched builtins and modules,
 lying subclasses and `__class__`, forks, threads, early exits, closed descriptors, printed
 look-alikes. Not covered: a candidate that forges a result line for a value it could as well have
-returned. It runs on the standard library alone; the parent imports it for its tables only.
+returned, or that reads the constants of a condition such as `f(1) in (2, 3)`, which is evaluated
+beside it (a result compared with one value never is). It runs on the standard library alone; the parent imports it for its tables only.
 """
 
 from __future__ import annotations
@@ -246,6 +247,7 @@ class Session:
         except SyntaxError:
             code = compile(source, "<example>", "exec", dont_inherit=True)
         self._provide(code)
+        self._names["__plain__"] = self._plain_only(code)
         value = _awaited(eval(code, self._names))
         if callee and self._is_own_class(self._names.get(callee)) and type(value) is not type:
             self._instance = value
@@ -259,6 +261,21 @@ class Session:
         self.changed_arguments = Encoder().encode(args) != Encoder().encode(eval(step["args"], {}))
         # A function that works in place shows its behaviour in its arguments.
         return ("in place", args) if value is None else value
+
+    def _plain_only(self, code: types.CodeType) -> Callable[[object], object]:
+        """What a condition's calls pass through: no object of the candidate's own may agree with
+        whatever it is compared to, unless the condition itself is about such objects.
+        """
+        about = [self._names[name] for name in code.co_names if name in self._names]
+        if any(_is_foreign(value) or _is_foreign_type(value) for value in about):
+            return lambda value: value
+
+        def plain(value: object) -> object:
+            if _is_foreign(value):
+                raise TypeError("a condition meets an object of the answer's own class")
+            return value
+
+        return plain
 
     def _is_own_class(self, value: object) -> bool:
         return isinstance(value, type) and value.__module__ == CANDIDATE
@@ -289,6 +306,29 @@ class Session:
                 self._names[name] = __import__(name)
             elif name in KNOWN_NAMES:
                 self._names[name] = getattr(__import__(KNOWN_NAMES[name]), name)
+
+
+def _is_foreign_type(value: object) -> bool:
+    """True for a class that neither Python nor its standard library defines."""
+    if not issubclass(type(value), type):
+        return False
+    # The C-level getters: a metaclass cannot lie to them.
+    of_class = type.__dict__
+    if not of_class["__flags__"].__get__(value) & 1 << 9:  # Py_TPFLAGS_HEAPTYPE
+        return False
+    home = text_of(of_class["__module__"].__get__(value))
+    module = sys.modules.get(home) if home in sys.stdlib_module_names else None
+    name = text_of(of_class["__qualname__"].__get__(value))
+    return module is None or module.__dict__.get(name) is not value
+
+
+def _is_foreign(value: object, depth: int = 0) -> bool:
+    """True for an instance of a candidate's class, and for a container that holds one."""
+    kind = type(value)
+    if kind in (list, tuple, set, frozenset, dict) and depth < 20:
+        items = [*value, *value.values()] if kind is dict else value  # type: ignore[attr-defined, misc]
+        return any(_is_foreign(item, depth + 1) for item in items)  # type: ignore[attr-defined]
+    return _is_foreign_type(kind)
 
 
 def _evaluated(step: dict[str, Any], state: Session) -> tuple[str, str]:

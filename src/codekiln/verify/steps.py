@@ -8,6 +8,7 @@ that define one class with that method; not for a task whose entry point is that
 from __future__ import annotations
 
 import ast
+import builtins
 from dataclasses import dataclass
 
 from codekiln.core.task import Task
@@ -15,6 +16,7 @@ from codekiln.verify.python_source import parse_expression
 from codekiln.verify.sandboxed_calls import Step
 
 INSTANCE = "__instance__"
+PLAIN = "__plain__"  # see codekiln.verify.harness
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ def example_sessions(task: Task) -> tuple[ExampleSession, ...]:
 def step_for(source: str, methods: bool) -> Step:
     """The step that evaluates `source`; `methods` allows its form as a method call."""
     call = bare_call(source)
-    if call is None:
-        return Step(source=source)
+    if call is None or is_builtin_call(call):
+        return Step(source=guarded(source))
     name = call.func.id if isinstance(call.func, ast.Name) else ""
     method = ast.Call(
         func=ast.Attribute(value=ast.Name(INSTANCE, ast.Load()), attr=name, ctx=ast.Load()),
@@ -62,6 +64,45 @@ def bare_call(source: str) -> ast.Call | None:
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
         return tree
     return None
+
+
+def guarded(source: str) -> str:
+    """`source` with a look at what calls give, where it is a condition like `f(1) in (2, 3)`.
+
+    Conditions are evaluated beside the candidate, whose objects could agree with anything.
+
+    >>> guarded("abs(f(1) - 2) < 3")
+    'abs(__plain__(f(1)) - 2) < 3'
+    """
+    tree = parse_expression(source)
+    is_condition = isinstance(tree, ast.Compare | ast.BoolOp | ast.UnaryOp) or (
+        isinstance(tree, ast.Call) and is_builtin_call(tree)
+    )
+    if tree is None or not is_condition:
+        return source
+    return ast.unparse(ast.fix_missing_locations(_Guard().visit(tree)))
+
+
+def is_builtin_call(call: ast.Call) -> bool:
+    """True for `bool(…)`, `all(…)` and the like."""
+    return isinstance(call.func, ast.Name) and hasattr(builtins, call.func.id)
+
+
+class _Guard(ast.NodeTransformer):
+    """Wraps calls whose result is compared or computed with, but not receivers of a method."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Call):
+            self.generic_visit(node.value)
+        else:
+            self.generic_visit(node)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if is_builtin_call(node):
+            return node
+        return ast.Call(ast.Name(PLAIN, ast.Load()), [node], [])
 
 
 def in_class_style(task: Task) -> bool:
