@@ -7,7 +7,8 @@ garble results, which the parent counts as failures. Covered: patched builtins a
 lying subclasses and `__class__`, forks, threads, early exits, closed descriptors, printed
 look-alikes. Not covered: a candidate that forges a result line for a value it could as well have
 returned, or that reads the constants of a condition such as `f(1) in (2, 3)`, which is evaluated
-beside it (a result compared with one value never is). It runs on the standard library alone; the parent imports it for its tables only.
+beside it (a result compared with one value never is). It runs on the standard library alone; the
+parent imports it for its tables only.
 """
 
 from __future__ import annotations
