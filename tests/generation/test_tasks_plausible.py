@@ -70,3 +70,13 @@ def test_a_table_in_prose_is_no_list_of_examples() -> None:
     assert checks(f"Write shipping(kg) by weight.\n\n{table}\n\nshipping(0.5) -> 7") == [
         ("shipping(0.5)", "7")
     ]
+
+
+def test_statements_before_a_call_in_a_sentence_prepare_it() -> None:
+    task = read_task(
+        "Write a class Stack with push and pop. s = Stack(); s.push(1); s.push(2); s.pop() -> 2"
+    )
+    calls = [example.call for example in task.examples]
+    assert calls == ["s = Stack()", "s.push(1)", "s.push(2)", "s.pop()"]
+    assert len({example.session for example in task.examples}) == 1
+    assert task.examples[-1].session > 0

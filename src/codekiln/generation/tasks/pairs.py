@@ -135,7 +135,7 @@ def draft_of_condition(text: str, test: ast.expr, whole: str | None = None) -> D
 
 def find_inline(text: str) -> Iterator[Draft]:
     """Drafts of every `call -> value` inside running text, in order."""
-    position = count = 0
+    position = count = told = 0
     while (match := _CALL_START.search(text, position)) and count < MAX_INLINE_DRAFTS:
         end = _call_end(text, match.end() - 1)
         if end is None:
@@ -144,7 +144,10 @@ def find_inline(text: str) -> Iterator[Draft]:
         draft, position = _inline_at(text, match.start(), end)
         if draft is not None:
             count += 1
-            yield draft
+            setup = _setup_before(text[told : match.start()])
+            yield from setup
+            yield replace(draft, shared=draft.shared or bool(setup))
+            told = position
         else:
             position = match.end()
 
@@ -207,6 +210,22 @@ def _read_split(text: str, match: re.Match[str]) -> list[Draft]:
         # Something follows the value: perhaps the next pair.
         return list(find_inline(text)) or [check]
     return [*setup, replace(check, shared=bool(setup))]
+
+
+def _setup_before(text: str) -> list[Draft]:
+    """The statements in `s = Stack(); s.push(1); ` before a call, with words in front of them."""
+    setup: list[Draft] = []
+    if not text.rstrip().endswith(";"):
+        return setup
+    for piece in reversed(text.rstrip()[:-1].split(";")):
+        for source in (piece.strip(), re.split(r"[.:,]\s|[。：，`]", piece)[-1].strip()):
+            statements = parse_statements(source)
+            if statements and has_call(statements[0]):
+                setup.insert(0, Draft("", call=source, shared=True))
+                break
+        if not setup or setup[0].call != piece.strip():
+            break
+    return setup
 
 
 def _inline_at(text: str, start: int, end: int) -> tuple[Draft | None, int]:
