@@ -283,3 +283,14 @@ def test_the_real_model_gives_a_verified_answer() -> None:
     assert answer.verified
     assert "def is_even" in answer.code
     assert answer.confidence.examples_passed == 3
+
+
+def test_what_was_dropped_from_the_models_text_is_told() -> None:
+    answer = ask(ScriptedBackend([f"{ALSO_RIGHT}\n\nprint(double(2))\n"] * 3))
+    assert answer.code == ALSO_RIGHT
+    assert any("not as the model wrote it: dropped demo code" in note for note in answer.notes)
+
+
+def test_a_check_that_ran_nothing_is_not_among_the_checks_run() -> None:
+    answer = ask(ScriptedBackend([RIGHT] * 3), task="Write double(x)")
+    assert answer.confidence.checks_run == ("syntax",)

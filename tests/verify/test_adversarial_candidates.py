@@ -290,9 +290,11 @@ def test_conditions_on_plain_values_and_on_classes_that_were_asked_for_still_hol
         "    def plus(self, o): return V(self.x + o.x)\n"
         "def f(x):\n    return [Fraction(x)]\n"
         "def g(x):\n    return V(x)\n"
+        "def loop():\n    a = []\n    a.append([a, a])\n    return a\n"
     )
     conditions = (
         "f(1)[0] < 2",
+        "len(loop()[0]) in (1, 2)",
         "bool(f(2)[0] in (1, 2))",
         "V(1).plus(V(2)) == V(3)",
         "g(3) == V(3)",

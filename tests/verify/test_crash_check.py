@@ -218,6 +218,8 @@ def test_a_function_that_works_in_place_does_what_it_is_for(sandbox: Isolation) 
         ("Return a new list without changing the original list.", True),
         ("Leave the argument unchanged.", True),
         ("不要修改输入的列表。", True),
+        ("Do not modify the given list in place.", True),
+        ("Be careful not to change the input.", True),
         (
             "Given coins, return the fewest needed to make change, or -1 if it is not possible.",
             False,

@@ -280,3 +280,13 @@ def test_other_languages_are_parsed_and_stay_unverified(bare: Isolation) -> None
     assert fine.verdict is Verdict.UNVERIFIED
     assert "rust" in fine.reports[-1].detail
     assert run("fn f(x: i32 -> { x }\n", rust, bare).verdict is Verdict.SYNTAX_ERROR
+
+
+def test_a_method_may_have_the_name_of_a_builtin(bare: Isolation) -> None:
+    code = (
+        "class Cache:\n    def __init__(self): self.d = {}\n"
+        "    def set(self, k, v): self.d[k] = v\n"
+        "    def get(self, k): return self.d.get(k)\n"
+    )
+    asked = task(ex('set("a", 1)', "None", 1), ex('get("a")', "1", 1))
+    assert run(code, asked, bare).verdict is Verdict.PASSED

@@ -216,3 +216,5 @@ def test_a_script_that_was_asked_for_keeps_what_runs_it() -> None:
     code = 'def main():\n    print("Hello")\n\n\nif __name__ == "__main__":\n    main()\n'
     task = Task("Write a script with a function main() that prints Hello", entry_point="main")
     assert extract_code(code, "python", task=task).strip() == code.strip()
+    # What would run on import is dropped all the same.
+    assert "print(1)" not in extract_code(code + "\n\nprint(1)\n", "python", task=task)

@@ -172,7 +172,11 @@ def _answer(
             examples_run=sum(run.outcome != "not_run" for run in runs),
             cluster_size=len(selection.cluster.members),
             cluster_of=selection.considered,
-            checks_run=tuple(report.check for report in assessment.reports),
+            checks_run=tuple(
+                report.check
+                for report in assessment.reports
+                if report.verdict is not Verdict.UNVERIFIED
+            ),
         ),
         why_unverified=why_unverified(task, assessment),
         candidates=tuple(candidates),

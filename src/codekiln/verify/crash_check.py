@@ -34,10 +34,14 @@ _CHANGE = (
     r"|touch(?:ed|ing)?)"
 )
 _ARGUMENT = r"(?:inputs?|arguments?|parameters?|originals?|passed|given)"
-_IN_PLACE = re.compile(r"\bin[- ]place\b|原地|就地", re.IGNORECASE)
+# A wish for it, not "do not sort in place".
+_IN_PLACE = re.compile(
+    r"(?:(?!\b(?:not|never|without)\b|n['’]t\b|不|勿|禁止).)*?(?:\bin[- ]place\b|原地|就地)",
+    re.IGNORECASE,
+)
 _NO_CHANGES = re.compile(
     # "do not change the given list", but not "without changing the order of the others"
-    rf"(?:\b(?:not|never|without)|n['’]t)\s+(?:ever\s+)?{_CHANGE}\s+(?:\w+\s+){{0,3}}{_ARGUMENT}\b"
+    rf"(?:\b(?:not|never|without)|n['’]t)\s+(?:ever\s+|to\s+)?{_CHANGE}\s+(?:\w+\s+){{0,3}}{_ARGUMENT}\b"
     rf"|\b{_ARGUMENT}\b.*(?:(?:\b(?:not|never)|n['’]t)\s+be\s+{_CHANGE}|\bun(?:changed|modified|touched))"
     rf"|\b(?:leave|keep)\b.*\b{_ARGUMENT}\b.*\b(?:as it is|as they are)\b"
     rf"|\bun(?:changed|modified|touched)\b.*\b{_ARGUMENT}\b"
@@ -192,11 +196,10 @@ def fingerprint(results: Sequence[StepResult], with_output: bool = False) -> str
 def forbids_changes(task: Task) -> bool:
     """True when the task says that what is passed in must stay as it is."""
     texts = (task.description, task.skeleton, *task.constraints)
-    if any(map(_IN_PLACE.search, texts)):
+    sentences = [sentence for text in texts for sentence in re.split(r"[.;。；\n]", text)]
+    if any(map(_IN_PLACE.match, sentences)):
         return False
-    return any(
-        _NO_CHANGES.search(sentence) for text in texts for sentence in re.split(r"[.;。；\n]", text)
-    )
+    return any(map(_NO_CHANGES.search, sentences))
 
 
 def _is_crash(result: StepResult) -> bool:

@@ -3,7 +3,8 @@
 Takes a raw completion, the prefill it continued and the task; gives the code, empty when there
 is none. Never raises and never executes anything. Code is kept as written, with the exceptions
 that `Extraction.findings` lists: demo code at the end of a Python module (see
-`python_source.trim_demo`) is dropped when the task names what to define and asks for no script,
+`python_source.trim_demo`) is dropped when the task names what to define (but no `__main__` block
+when it asks for a script),
 an unfinished last statement is dropped when the text was cut off behind a complete answer, and a
 bare function body is put under the task's signature.
 """
@@ -80,8 +81,8 @@ def extract(
         return Extraction(best)
     notes: list[str] = []
     best = _complete(best, wanted, task, notes)
-    if task is not None and (task.entry_point or task.checks) and not _wants_program(task):
-        trimmed = trim_demo(best, keep=wanted)
+    if task is not None and (task.entry_point or task.checks):
+        trimmed = trim_demo(best, keep=wanted, guards=not _wants_program(task))
         notes += [f"dropped demo code, {what}" for what in trimmed.removed]
         best = trimmed.code
     return Extraction(best, tuple(Finding(CHECK, "note", note) for note in notes))

@@ -248,7 +248,8 @@ class Session:
         except SyntaxError:
             code = compile(source, "<example>", "exec", dont_inherit=True)
         self._provide(code)
-        self._names["__plain__"] = self._plain_only(code)
+        if "__plain__" in code.co_names:
+            self._names["__plain__"] = self._plain_only(code)
         value = _awaited(eval(code, self._names))
         if callee and self._is_own_class(self._names.get(callee)) and type(value) is not type:
             self._instance = value
@@ -323,13 +324,22 @@ def _is_foreign_type(value: object) -> bool:
     return module is None or module.__dict__.get(name) is not value
 
 
-def _is_foreign(value: object, depth: int = 0) -> bool:
+def _is_foreign(value: Any) -> bool:
     """True for an instance of a candidate's class, and for a container that holds one."""
-    kind = type(value)
-    if kind in (list, tuple, set, frozenset, dict) and depth < 20:
-        items = [*value, *value.values()] if kind is dict else value  # type: ignore[attr-defined, misc]
-        return any(_is_foreign(item, depth + 1) for item in items)  # type: ignore[attr-defined]
-    return _is_foreign_type(kind)
+    pending, seen = [value], set()
+    while pending:
+        item = pending.pop()
+        kind = type(item)
+        if kind in (list, tuple, set, frozenset, dict):
+            # Containers may hold themselves.
+            if id(item) not in seen:
+                seen.add(id(item))
+                pending.extend(item)
+                if kind is dict:
+                    pending.extend(item.values())
+        elif _is_foreign_type(kind):
+            return True
+    return False
 
 
 def _evaluated(step: dict[str, Any], state: Session) -> tuple[str, str]:

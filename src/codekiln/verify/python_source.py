@@ -98,19 +98,20 @@ def all_bound_names(tree: ast.Module) -> set[str]:
     return names
 
 
-def trim_demo(code: str, keep: str = "") -> Trimmed:
+def trim_demo(code: str, keep: str = "", *, guards: bool = True) -> Trimmed:
     """Drop what runs on import only to show the definitions off.
 
     Dropped, when the module defines a function or class: `if __name__ == "__main__":` blocks;
     after the first definition top-level `print(...)`, `input(...)`, `assert`, bare calls of
     `main`/`test`/`exit`, and loops and conditions made only of those; behind the last definition
     assignments of computed values, and method calls on them, that only the dropped code reads.
-    All else stays, the name `keep` and text that does not parse included.
+    All else stays, the name `keep` and text that does not parse included, and without `guards`
+    the `__main__` blocks, which do not run on import.
     """
     tree = parse(code)
     if not isinstance(tree, ast.Module) or not any(isinstance(n, _DEFINITIONS) for n in tree.body):
         return Trimmed(code)
-    demo = _demo_statements(tree, keep)
+    demo = _demo_statements(tree, keep, guards)
     if not demo:
         return Trimmed(code)
     # The tokenizer knows fewer line ends than str.splitlines does.
@@ -156,12 +157,12 @@ def _is_shallow(tree: ast.Module) -> bool:
     return False
 
 
-def _demo_statements(tree: ast.Module, keep: str) -> list[ast.stmt]:
+def _demo_statements(tree: ast.Module, keep: str, guards: bool) -> list[ast.stmt]:
     first = next(place for place, node in enumerate(tree.body) if isinstance(node, _DEFINITIONS))
     demo = [
         node
         for place, node in enumerate(tree.body)
-        if _is_main_guard(node) or (place > first and _is_demo(node))
+        if (guards if _is_main_guard(node) else place > first and _is_demo(node))
     ]
     last = max(place for place, node in enumerate(tree.body) if isinstance(node, _DEFINITIONS))
     support = _support(tree.body[last + 1 :], tree, demo, keep)

@@ -47,7 +47,7 @@ def example_sessions(task: Task) -> tuple[ExampleSession, ...]:
 def step_for(source: str, methods: bool) -> Step:
     """The step that evaluates `source`; `methods` allows its form as a method call."""
     call = bare_call(source)
-    if call is None or is_builtin_call(call):
+    if call is None:
         return Step(source=guarded(source))
     name = call.func.id if isinstance(call.func, ast.Name) else ""
     method = ast.Call(
@@ -55,7 +55,7 @@ def step_for(source: str, methods: bool) -> Step:
         args=call.args,
         keywords=call.keywords,
     )
-    return Step(source=source, callee=name, method=ast.unparse(method) if methods else "")
+    return Step(source=guarded(source), callee=name, method=ast.unparse(method) if methods else "")
 
 
 def bare_call(source: str) -> ast.Call | None:
@@ -89,14 +89,14 @@ def is_builtin_call(call: ast.Call) -> bool:
 
 
 class _Guard(ast.NodeTransformer):
-    """Wraps calls whose result is compared or computed with, but not receivers of a method."""
+    """Wraps calls and their attributes, but not what an attribute is looked up on."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if isinstance(node.value, ast.Call):
-            self.generic_visit(node.value)
-        else:
+        if not isinstance(node.value, ast.Call):
             self.generic_visit(node)
-        return node
+            return node
+        self.generic_visit(node.value)
+        return ast.Call(ast.Name(PLAIN, ast.Load()), [node], [])
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
