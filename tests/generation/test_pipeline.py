@@ -58,10 +58,10 @@ def test_a_passing_draft_means_one_call_and_no_repair() -> None:
 
 
 def test_one_greedy_draft_and_the_rest_share_the_prompt_with_seeds_of_their_own() -> None:
-    backend = ScriptedBackend([RIGHT] * 4)
-    ask(backend, n=4)
+    backend = ScriptedBackend([RIGHT] * 3)
+    ask(backend, n=3)
     greedy, warm = backend.calls[0]
-    assert (greedy.n, warm.n) == (1, 3)
+    assert (greedy.n, warm.n) == (1, 2)
     assert greedy.prompt is warm.prompt
     assert (greedy.sampling.temperature, warm.sampling.temperature) == (0.0, 0.8)
     assert greedy.sampling.seed == 5
@@ -75,37 +75,37 @@ def test_at_temperature_zero_one_draft_is_enough() -> None:
 
 
 def test_when_nothing_passes_the_best_one_is_repaired_with_the_finding_in_the_prompt() -> None:
-    backend = ScriptedBackend([CRASHES, SQUARE, BROKEN], [SQUARE, RIGHT, CRASHES])
-    answer = ask(backend)
-    assert answer.verified
+    backend = ScriptedBackend([CRASHES, SQUARE, BROKEN], [RIGHT])
+    answer = ask(backend, n=4)
+    assert answer.code == "def double(x):\n    return x * 2\n"
     assert answer.candidate is not None
-    assert (answer.candidate.round, answer.candidate.parent, answer.candidate.index) == (1, 1, 4)
+    assert (answer.candidate.round, answer.candidate.parent, answer.candidate.index) == (1, 1, 3)
     prompt = "\n".join(message.content for message in backend.calls[1][0].prompt.messages)
     assert "return x ** 2" in prompt
     assert "double(3)" in prompt
     assert "9" in prompt
     assert "6" in prompt
-    assert len(answer.candidates) == len(answer.assessments) == 6
-    assert len({candidate.index for candidate in answer.candidates}) == 6
+    assert len(answer.candidates) == len(answer.assessments) == 4
+    assert len({candidate.index for candidate in answer.candidates}) == 4
 
 
 def test_a_repair_has_seeds_that_no_draft_had() -> None:
-    backend = ScriptedBackend([SQUARE] * 3, [SQUARE] * 3)
-    ask(backend)
+    backend = ScriptedBackend([SQUARE] * 3, [CRASHES])
+    ask(backend, n=4)
     seeds = [
         (request.sampling.seed or 0) + sample
         for call in backend.calls
         for request in call
         for sample in range(request.n)
     ]
-    assert len(set(seeds)) == len(seeds) == 6
+    assert len(set(seeds)) == len(seeds) == 4
 
 
 def test_a_repair_that_loses_an_example_is_not_taken() -> None:
     # Passes two examples instead of one, but not the one that passed before.
     other = "def double(x):\n    return x * 2 if x != 2 else 5\n"
-    backend = ScriptedBackend([SQUARE], [other])
-    answer = ask(backend, n=1)
+    backend = ScriptedBackend([SQUARE] * 3, [other])
+    answer = ask(backend, n=4)
     assert answer.candidate is not None
     assert answer.candidate.round == 0
     assert answer.code == SQUARE
@@ -114,14 +114,14 @@ def test_a_repair_that_loses_an_example_is_not_taken() -> None:
 
 def test_a_repair_that_is_only_as_good_is_not_taken() -> None:
     other = "def double(x):\n    return x ** 2 + 0\n"
-    answer = ask(ScriptedBackend([SQUARE], [other]), n=1)
+    answer = ask(ScriptedBackend([SQUARE] * 3, [other]), n=4)
     assert answer.code == SQUARE
     assert answer.why_unverified.startswith("no candidate passed")
 
 
 def test_an_answer_without_code_is_repaired_too() -> None:
-    answer = ask(ScriptedBackend(["", ""], [RIGHT, ""]), n=2)
-    assert answer.verified
+    answer = ask(ScriptedBackend(["", "", ""], [RIGHT]), n=4)
+    assert answer.code == "def double(x):\n    return x * 2\n"
 
 
 def test_no_code_at_all_is_no_answer_and_no_error() -> None:
@@ -196,12 +196,12 @@ def test_cancelling_while_candidates_are_checked_does_not_wait_for_them() -> Non
 
 def test_events_count_every_candidate_through_every_stage() -> None:
     events: list[Event] = []
-    backend = ScriptedBackend([SQUARE, CRASHES, SQUARE], [RIGHT, SQUARE, SQUARE])
-    generate(TASK, backend=backend, n=3, on_event=events.append)
+    backend = ScriptedBackend([SQUARE, CRASHES, SQUARE], [RIGHT])
+    generate(TASK, backend=backend, n=4, on_event=events.append)
     last = {event.stage: (event.done, event.total) for event in events}
     assert last["sample"] == (3, 3)
-    assert last["repair"] == (3, 3)
-    assert last["check"] == (2, 2)
+    assert last["repair"] == (1, 1)
+    assert last["check"] == (1, 1)
     greedy = "".join(e.text for e in events if e.stage == "sample" and e.sample == 0)
     assert greedy == SQUARE
 
@@ -233,7 +233,7 @@ def test_every_answer_leaves_a_record_with_what_a_replay_needs() -> None:
     (record,) = read_records()
     assert record.id == answer.record_id
     assert (record.code, record.verdict) == (answer.code, Verdict.PASSED)
-    assert record.tokens == {"prompt": 7, "drafts": 30, "repairs": 0}
+    assert record.tokens == {"prompt": 7, "drafts": 30, "repairs": 0, "steps": 0}
     assert {"sample", "check", "total"} <= set(record.seconds)
     assert record.isolation
     assert record.codekiln == codekiln.__version__

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from codekiln.cli.doctor_command import doctor
+from codekiln.cli.eval_command import evaluate
 from codekiln.cli.generate_command import EXAMPLES, generate
 from codekiln.cli.models_command import models
 from codekiln.cli.records_command import records, replay
@@ -61,6 +62,7 @@ def _root(
 
 app.command(name="generate", epilog=EXAMPLES)(generate)
 app.add_typer(models, name="models")
+app.add_typer(evaluate, name="eval")
 app.command(name="replay")(replay)
 app.command(name="records")(records)
 app.command(name="doctor")(doctor)

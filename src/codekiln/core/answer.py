@@ -14,7 +14,8 @@ class Candidate:
 
     `code` is what was extracted from `completion` (empty: nothing found). `sample` numbers the
     draw within its round, 0 being the greedy one; `round` is 0 for first draws and r for repair
-    round r, then `parent` is the index of the candidate that was repaired.
+    round r, then `parent` is the index of the candidate that was repaired. `form` names the
+    prompt form it was drawn with.
     """
 
     index: int
@@ -28,17 +29,24 @@ class Candidate:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     finish_reason: str = "stop"
+    temperature: float = 0.0
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How sure codekiln is of an answer, as counts that a person can judge."""
+    """How sure codekiln is of an answer, as counts that a person can judge.
+
+    `probability` is the calibrated chance that the answer is right beyond its examples; None
+    where nothing was run that it could rest on.
+    """
 
     examples_passed: int = 0
     examples_run: int = 0
     cluster_size: int = 0
     cluster_of: int = 0
     checks_run: tuple[str, ...] = ()
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

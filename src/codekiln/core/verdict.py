@@ -83,13 +83,15 @@ class Assessment:
     """All that is known about one candidate after its checks.
 
     `behaviour` is a fingerprint of the outputs on varied inputs (empty when none ran); equal
-    fingerprints mean equal outputs.
+    fingerprints mean equal outputs. `outputs` has one fingerprint per varied input, in the same
+    order for every candidate of a task; those that begin with "!" are no values.
     """
 
     verdict: Verdict
     reports: tuple[CheckReport, ...] = ()
     behaviour: str = ""
     crashes: int = field(default=0, kw_only=True)
+    outputs: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

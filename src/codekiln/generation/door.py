@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codekiln.backends import Backend, BackendInfo, Cancel, open_backend
-from codekiln.core import Answer, ContextFile, Record, Task
+from codekiln.core import Answer, ContextFile, Prompt, Record, Task
 from codekiln.core.errors import CancelledError, CodekilnError, UsageError
 from codekiln.core.settings import load_settings
 from codekiln.generation import environment, records
@@ -29,10 +29,11 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """An answer with its record."""
+    """An answer with its record, and the exact first prompt."""
 
     answer: Answer
     record: Record
+    prompt: Prompt
 
 
 def generate(
@@ -154,7 +155,7 @@ def run_unrecorded(
     asked = str(Path(wanted).absolute()) if Path(wanted).exists() else wanted
     asked = asked if info.name == LOCAL else info.model
     record = _record(task, options, asked, info, result, seconds)
-    return Generated(replace(result.answer, record_id=record.id), record)
+    return Generated(replace(result.answer, record_id=record.id), record, result.prompt)
 
 
 def _record(
@@ -185,6 +186,7 @@ def _record(
             "prompt": drafts[0].prompt_tokens,
             "drafts": sum(candidate.completion_tokens for candidate in drafts),
             "repairs": sum(c.completion_tokens for c in candidates if c.round > 0),
+            "steps": result.side_tokens,
         },
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
     )

@@ -1,7 +1,7 @@
-"""Draws candidates: one backend call for all drafts of some prompts, code taken out of each.
+"""Draws candidates: one backend call per round, code taken out of each completion.
 
-Does not judge them. The first draft of each prompt is greedy, the others share its prompt, so
-that a backend reads the prompt once.
+Does not judge them. All drafts of a round share its prompt, so that a backend reads it once; the
+very first draft of an answer is greedy.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from codekiln.verify import extract_code
 class Round:
     """One call for drafts: `count` candidates of `prompt`, numbered from `first_index`.
 
-    `number` is 0 for first drafts, then `parent` is None; else the round of repair and the index
-    of the candidate that the prompt asks to repair.
+    With `greedy` the first of them is drawn at temperature 0, the others at `temperature` (None:
+    that of the options). `number` is 0 for first drafts, then `parent` is None; else the round of
+    repair and the index of the candidate that the prompt asks to repair.
     """
 
     prompt: Prompt
@@ -30,6 +31,9 @@ class Round:
     number: int = 0
     first_index: int = 0
     parent: int | None = None
+    greedy: bool = False
+    temperature: float | None = None
+    form: str = ""
 
 
 def draw(
@@ -40,26 +44,30 @@ def draw(
     on_event: OnEvent,
     cancel: Cancel | None,
 ) -> tuple[Candidate, ...]:
-    """The candidates of one round, greedy first. `options.seed` must be set.
+    """The candidates of one round, a greedy one first. `options.seed` must be set.
 
     Raises CancelledError, and what the backend raises.
     """
     assert options.seed is not None
     # Every draft of an answer has a seed of its own, those of later rounds included.
     seed = options.seed + drafts.first_index
-    greedy = Sampling(max_tokens=options.max_tokens, seed=seed, logprobs=True)
-    requests = [CompletionRequest(drafts.prompt, greedy)]
-    if drafts.count > 1:
+    warmth = options.temperature if drafts.temperature is None else drafts.temperature
+    requests = []
+    if drafts.greedy:
+        greedy = Sampling(max_tokens=options.max_tokens, seed=seed, logprobs=True)
+        requests.append(CompletionRequest(drafts.prompt, greedy))
+    warm_count = drafts.count - len(requests)
+    if warm_count:
         warm = Sampling(
-            temperature=options.temperature,
+            temperature=warmth,
             max_tokens=options.max_tokens,
-            seed=seed + 1,
+            seed=seed + len(requests),
             logprobs=True,
         )
-        requests.append(CompletionRequest(drafts.prompt, warm, n=drafts.count - 1))
+        requests.append(CompletionRequest(drafts.prompt, warm, n=warm_count))
     completions = _listen(drafts, requests, backend, on_event, cancel)
     return tuple(
-        _candidate(task, drafts, sample, completion)
+        _candidate(task, drafts, sample, completion, warmth)
         for sample, completion in enumerate(completions)
     )
 
@@ -88,7 +96,10 @@ def _listen(
     return [finished[sample] for sample in range(drafts.count)]
 
 
-def _candidate(task: Task, drafts: Round, sample: int, completion: Completion) -> Candidate:
+def _candidate(
+    task: Task, drafts: Round, sample: int, completion: Completion, warmth: float
+) -> Candidate:
+    greedy = drafts.greedy and sample == 0
     return Candidate(
         index=drafts.first_index + sample,
         code=extract_code(completion.text, task.language, prefill=drafts.prompt.prefill, task=task),
@@ -96,9 +107,11 @@ def _candidate(task: Task, drafts: Round, sample: int, completion: Completion) -
         sample=sample,
         round=drafts.number,
         parent=drafts.parent,
-        greedy=sample == 0,
+        greedy=greedy,
         logprob=completion.logprob,
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
         finish_reason=completion.finish_reason,
+        temperature=0.0 if greedy else warmth,
+        form=drafts.form,
     )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from codekiln.core.errors import UsageError
 
+Strategy = Literal["auto", "one-shot", "stepwise"]
+STRATEGIES: tuple[Strategy, ...] = ("auto", "one-shot", "stepwise")
 MAX_SAMPLES = 256
 SEED_BITS = 32
 MAX_SEED = (1 << 62) - 1
@@ -16,9 +19,11 @@ MAX_SEED = (1 << 62) - 1
 class Options:
     """The choices behind one answer.
 
-    `n` candidates are drawn: one greedy, the rest at `temperature`. `seed` fixes all of them;
-    None draws one, which the record names. Without `verify` one greedy draft is all there is.
-    `unsafe` permits checks where only resource limits keep programs in.
+    At most `n` candidates are drawn, repairs included: one greedy, the rest at `temperature`.
+    `seed` fixes all of them; None draws one, which the record names. Without `verify` one greedy
+    draft is all there is. `unsafe` permits checks where only resource limits keep programs in.
+    `strategy` "stepwise" writes function by function, "one-shot" never does, "auto" does where a
+    task names several functions and whole drafts failed.
     """
 
     n: int = 8
@@ -27,6 +32,7 @@ class Options:
     seed: int | None = None
     verify: bool = True
     unsafe: bool = False
+    strategy: Strategy = "auto"
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MAX_SAMPLES:
@@ -38,11 +44,16 @@ class Options:
         if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
             raise UsageError(f"seed is {self.seed}", f"Use a whole number from 0 to {MAX_SEED}")
 
+        if self.strategy not in STRATEGIES:
+            raise UsageError(
+                f"strategy is {self.strategy!r}", f"Use one of: {', '.join(STRATEGIES)}"
+            )
+
     def with_drawn_seed(self) -> Options:
         """The same options with the seed fixed."""
         return self if self.seed is not None else replace(self, seed=secrets.randbits(SEED_BITS))
 
     @property
     def drafts(self) -> int:
-        """How many first drafts to draw: repeating a greedy one would only cost time."""
+        """How many candidates to draw at most: repeating a greedy one would only cost time."""
         return self.n if self.verify and self.temperature > 0.0 else 1

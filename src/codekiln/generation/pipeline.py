@@ -1,48 +1,43 @@
-"""From a Task to an Answer: prompt, draft, check, select, repair once. Data flows one way.
+"""From a Task to an Answer: draft, check, draw more where it is needed, repair, choose.
 
-Takes an open backend and isolation; reads no files, keeps no records.
+Data flows one way. Takes an open backend and isolation; reads no files, keeps no records.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from codekiln.backends import Backend, Cancel
 from codekiln.core import Answer, Assessment, Candidate, Confidence, Prompt, Task, Verdict
-from codekiln.core.errors import ContextOverflowError
 from codekiln.core.files import sha256_text
-from codekiln.generation.checking import check
+from codekiln.generation.confidence import Evidence, evidence_of, probability, too_unsure
 from codekiln.generation.drafting import Round, draw
 from codekiln.generation.events import OnEvent, ignore
 from codekiln.generation.options import Options
 from codekiln.generation.prompts import build_prompt
-from codekiln.generation.repair import (
-    can_repair,
-    improvements,
-    repair_count,
-    repair_prompt,
-)
+from codekiln.generation.recombination import recombine
+from codekiln.generation.repair import kept, repair
+from codekiln.generation.schedule import form_of, is_settled, next_drafts
 from codekiln.generation.selection import Selection, select
-from codekiln.generation.wording import answer_notes, why_unverified
+from codekiln.generation.stepwise import is_worthwhile, write_stepwise
+from codekiln.generation.wording import answer_notes, why_unsure, why_unverified
+from codekiln.generation.workbench import Workbench, prompt_budget
 from codekiln.sandbox import Isolation
 from codekiln.verify import extract
-
-# For a server that does not tell its window; small models of today have at least this much.
-ASSUMED_CONTEXT_TOKENS = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An answer with what it took: `seconds` per stage, hash of the first prompt."""
+    """An answer with what it took: `seconds` per stage, the first prompt and its hash."""
 
     answer: Answer
+    prompt: Prompt
     prompt_sha256: str
     isolation: str
     seconds: Mapping[str, float] = field(default_factory=dict)
+    side_tokens: int = 0
 
 
 def answer_task(
@@ -53,83 +48,49 @@ def answer_task(
     on_event: OnEvent = ignore,
     cancel: Cancel | None = None,
 ) -> Result:
-    """The best answer of one round of drafts and, if none passes, one round of repairs.
+    """The best of at most `options.n` candidates, drafts and repairs together.
 
     `options.seed` must be set; `isolation` may be None without `options.verify`. Raises
     CancelledError, ContextOverflowError, SandboxError and what the backend raises.
     """
-    clock = _Clock()
-    budget = _prompt_budget(backend, options)
-    with clock.stage("prompt"):
-        prompt = build_prompt(task, count_tokens=backend.count_tokens, budget_tokens=budget)
-    with clock.stage("sample"):
-        drafts = Round(prompt, options.drafts)
-        candidates = draw(task, drafts, options, backend, on_event, cancel)
-    if not options.verify or isolation is None:
-        answer = _unchecked(task, candidates[0], prompt)
-        return Result(answer, _prompt_hash(prompt), "", clock.seconds)
-    with clock.stage("check"):
-        assessments = check(candidates, task, isolation, on_event, cancel)
-    selection = select(candidates, assessments, task.language)
-    remarks: tuple[str, ...] = ()
-    before = assessments[selection.index]
-    if can_repair(before):
-        with clock.stage("repair"):
-            try:
-                repaired, after = _repair(
-                    task,
-                    candidates[selection.index],
-                    before,
-                    options,
-                    backend,
-                    isolation,
-                    on_event,
-                    cancel,
-                )
-            except ContextOverflowError:
-                repaired, after = (), ()
-                remarks = ("no repair was tried: its prompt would not fit the context window",)
-        better, results = improvements(before, repaired, after)
-        candidates, assessments = candidates + repaired, assessments + after
-        if better:
-            # The share counts all repairs, not only those that got better.
-            selection = replace(select(better, results, task.language), considered=len(repaired))
-    answer = _answer(task, prompt, candidates, assessments, selection, remarks)
-    return Result(answer, _prompt_hash(prompt), isolation.name, clock.seconds)
-
-
-def _repair(
-    task: Task,
-    candidate: Candidate,
-    assessment: Assessment,
-    options: Options,
-    backend: Backend,
-    isolation: Isolation,
-    on_event: OnEvent,
-    cancel: Cancel | None,
-) -> tuple[tuple[Candidate, ...], tuple[Assessment, ...]]:
-    budget = _prompt_budget(backend, options)
-    prompt = repair_prompt(task, candidate, assessment, backend, budget)
-    drafts = Round(
-        prompt,
-        repair_count(options),
-        number=1,
-        first_index=options.drafts,
-        parent=candidate.index,
+    form = form_of(task)
+    prompt = build_prompt(
+        task,
+        form=form,
+        count_tokens=backend.count_tokens,
+        budget_tokens=prompt_budget(backend, options),
     )
-    repaired = draw(task, drafts, options, backend, on_event, cancel)
-    return repaired, check(repaired, task, isolation, on_event, cancel)
+    if not options.verify or isolation is None:
+        alone = Round(prompt, 1, greedy=True, form=form)
+        candidate = draw(task, alone, options, backend, on_event, cancel)[0]
+        answer = _unchecked(task, candidate, prompt)
+        return Result(answer, prompt, _prompt_hash(prompt), "")
+    bench = Workbench(task, options, backend, isolation, on_event, cancel)
+    remarks: tuple[str, ...] = ()
+    if options.strategy == "stepwise":
+        write_stepwise(bench)
+    if not _any_passes(bench):
+        while not is_settled(bench) and (drafts := next_drafts(bench, prompt)) is not None:
+            bench.draw(drafts.prompt, drafts.count, **_how(drafts))
+    if not _any_passes(bench):
+        recombine(bench)
+    if not _any_passes(bench):
+        remarks = repair(bench)
+    if not _any_passes(bench) and options.strategy == "auto" and is_worthwhile(task):
+        write_stepwise(bench)
+    answer = _answer(bench, prompt, remarks)
+    return Result(
+        answer, prompt, _prompt_hash(prompt), isolation.name, bench.seconds, bench.side_tokens
+    )
 
 
-def _prompt_budget(backend: Backend, options: Options) -> int:
-    window = backend.info.context_tokens or ASSUMED_CONTEXT_TOKENS
-    if options.max_tokens >= window:
-        raise ContextOverflowError(
-            f"{options.max_tokens} new tokens were asked for, the context window of "
-            f"{backend.info.model} holds {window}",
-            "Ask for fewer tokens",
-        )
-    return window - options.max_tokens
+def _how(drafts: Round) -> dict[str, object]:
+    """The fields of a planned round that `Workbench.draw` does not set itself."""
+    return {"greedy": drafts.greedy, "temperature": drafts.temperature, "form": drafts.form}
+
+
+def _any_passes(bench: Workbench) -> bool:
+    return any(a.verdict in (Verdict.PASSED, Verdict.UNVERIFIED) for a in bench.assessments)
 
 
 def _prompt_hash(prompt: Prompt) -> str:
@@ -152,36 +113,49 @@ def _unchecked(task: Task, candidate: Candidate, prompt: Prompt) -> Answer:
     )
 
 
-def _answer(
-    task: Task,
-    prompt: Prompt,
-    candidates: Sequence[Candidate],
-    assessments: Sequence[Assessment],
-    selection: Selection,
-    remarks: tuple[str, ...],
-) -> Answer:
-    chosen, assessment = candidates[selection.index], assessments[selection.index]
-    runs = assessment.example_runs
+def _answer(bench: Workbench, prompt: Prompt, remarks: tuple[str, ...]) -> Answer:
+    places = kept(bench)
+    selection = select(
+        [bench.candidates[place] for place in places],
+        [bench.assessments[place] for place in places],
+        bench.task.language,
+    )
+    selection = replace(selection, considered=len(bench.candidates))
+    chosen, assessment = bench.candidates[selection.index], bench.assessments[selection.index]
+    evidence = evidence_of(bench.candidates, bench.assessments, selection)
+    verdict, why = assessment.verdict, why_unverified(bench.task, assessment)
+    if too_unsure(evidence):
+        verdict, why = Verdict.UNVERIFIED, why_unsure(evidence, selection)
     return Answer(
         code=chosen.code,
-        verdict=assessment.verdict,
+        verdict=verdict,
         candidate=chosen,
         assessment=assessment,
-        confidence=Confidence(
-            examples_passed=assessment.examples_passed,
-            examples_run=sum(run.outcome != "not_run" for run in runs),
-            cluster_size=len(selection.cluster.members),
-            cluster_of=selection.considered,
-            checks_run=tuple(
-                report.check
-                for report in assessment.reports
-                if report.verdict is not Verdict.UNVERIFIED
-            ),
+        confidence=_confidence(assessment, selection, evidence),
+        why_unverified=why,
+        candidates=tuple(bench.candidates),
+        assessments=tuple(bench.assessments),
+        notes=(
+            *answer_notes(bench.task, prompt, bench.candidates),
+            *remarks,
+            *_edits(bench.task, chosen, prompt),
         ),
-        why_unverified=why_unverified(task, assessment),
-        candidates=tuple(candidates),
-        assessments=tuple(assessments),
-        notes=(*answer_notes(task, prompt, candidates), *remarks, *_edits(task, chosen, prompt)),
+    )
+
+
+def _confidence(assessment: Assessment, selection: Selection, evidence: Evidence) -> Confidence:
+    runs = assessment.example_runs
+    return Confidence(
+        examples_passed=assessment.examples_passed,
+        examples_run=sum(run.outcome != "not_run" for run in runs),
+        cluster_size=len(selection.cluster.members),
+        cluster_of=selection.considered,
+        checks_run=tuple(
+            report.check
+            for report in assessment.reports
+            if report.verdict is not Verdict.UNVERIFIED
+        ),
+        probability=probability(evidence),
     )
 
 
@@ -190,18 +164,3 @@ def _edits(task: Task, chosen: Candidate, prompt: Prompt) -> Iterator[str]:
     found = extract(chosen.completion, task.language, prefill=prompt.prefill, task=task)
     for finding in found.findings:
         yield f"not as the model wrote it: {finding.message}"
-
-
-class _Clock:
-    """Seconds per stage of one answer."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started

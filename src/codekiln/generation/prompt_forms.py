@@ -11,7 +11,7 @@ from typing import cast
 
 from codekiln.core.errors import CodekilnError, UsageError
 
-_BLOCKS = ("context", "description", "signature", "skeleton", "examples", "constraints")
+_BLOCKS = ("context", "description", "signature", "skeleton", "examples", "constraints", "stub")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _read_form(name: str, fields: object) -> PromptForm:
     if not isinstance(fields, dict) or set(fields) != wanted:
         raise CodekilnError(f"the prompt form {name!r} must have {', '.join(sorted(wanted))}")
     blocks = cast(dict[str, str], fields["blocks"])
-    if not set(blocks) <= set(_BLOCKS) or "description" not in blocks:
+    if not set(blocks) <= set(_BLOCKS) or not set(blocks) & {"description", "stub"}:
         raise CodekilnError(
             f"the prompt form {name!r} has unknown blocks", f"Use {', '.join(_BLOCKS)}"
         )
@@ -65,7 +65,7 @@ def _read_form(name: str, fields: object) -> PromptForm:
                 f"the block {block!r} of the prompt form {name!r} lacks {{{block}}}"
             )
     for table, keys in (("request", {"named", "unnamed"}), ("repair", {"code", "no_code"})):
-        if set(fields[table]) != keys:
+        if not set(fields[table]) >= keys:
             raise CodekilnError(
                 f"{table!r} of the prompt form {name!r} must have {', '.join(sorted(keys))}"
             )

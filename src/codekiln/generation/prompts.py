@@ -47,21 +47,24 @@ def build_repair_prompt(
     *,
     findings: Sequence[Finding] = (),
     example_runs: Sequence[ExampleRun] = (),
+    seen: str = "",
     form: str = "default",
     count_tokens: TokenCounter,
     budget_tokens: int,
 ) -> Prompt:
     """The prompt for one repair of `code`: the task, the code, and the first thing wrong with it.
 
-    A failed example is shown with what came out, otherwise the first error among the findings.
+    A failed example is shown with what came out, otherwise the first error among the findings;
+    `seen` is a further sentence on what was observed.
     Raises ContextOverflowError when task and code do not fit without the context files.
     """
     layout = prompt_form(form)
     language = get_language(task.language)
     turns: tuple[Message, ...]
     if code.strip():
+        problem = describe_problem(findings, example_runs)
         text = layout.repair["code"].format(
-            problem=describe_problem(findings, example_runs), language=language.display_name
+            problem=f"{problem}\n{seen}" if seen else problem, language=language.display_name
         )
         # The code is what the model said, so it stands where the model said it.
         fence = fence_for(code)
@@ -143,12 +146,13 @@ def _prompt(
     language = get_language(task.language)
     parts = _parts(task, language, context)
     blocks = [
-        template.format(**{name: parts[name]})
+        template.format(**{name: parts[name]}, language=language.display_name)
         for name, template in form.blocks.items()
         if parts[name]
     ]
     request = form.request["named" if task.entry_point else "unnamed"]
-    blocks.append(request.format(language=language.display_name, name=task.entry_point))
+    if request:
+        blocks.append(request.format(language=language.display_name, name=task.entry_point))
     if remark:
         blocks.append(remark)
     return Prompt(
@@ -181,8 +185,25 @@ def _parts(task: Task, language: Language, context: Sequence[ContextFile]) -> di
         "signature": _fenced(signature, fence, language.fence),
         "skeleton": _fenced(skeleton, fence, language.fence),
         "examples": closed_fences("\n".join(examples)),
+        "stub": _stub(task, language, description, signature, examples),
         "constraints": closed_fences("\n".join(f"- {item}" for item in task.constraints)),
     }
+
+
+def _stub(
+    task: Task, language: Language, description: str, signature: str, examples: Sequence[str]
+) -> str:
+    """The task as code to complete: its skeleton, or what it says in a docstring."""
+    skeleton = task.skeleton.strip("\n")
+    if skeleton:
+        block = _fenced(skeleton, fence_for(skeleton), language.fence)
+        return f"{description}\n\n{block}" if description else block
+    said = "\n".join([description, *examples])
+    if language.name == "python":
+        said = f'"""\n{said}\n"""' + (f"\n{signature}" if signature else "")
+    else:
+        said = f"{said}\n{signature}".strip()
+    return _fenced(said, fence_for(said), language.fence)
 
 
 def _shown_example(example: Example) -> str:

@@ -1,12 +1,14 @@
 """Chooses one of several checked candidates, and says by what evidence. A pure function.
 
-Order of what counts: passing all checks; then examples passed; then how far the checks got;
-then the size of the group that behaves alike; then whether the greedy draft is in that group;
-then the mean log-probability per token (a sum would favour short answers).
+Order of what counts: passing all checks; then examples passed; then how far the checks got; then
+agreement: how many of the candidates that stand as well give the same results, input by input
+(minimum Bayes risk by execution, Shi et al. 2022, arXiv 2204.11454); then the greedy draft; then
+the mean log-probability per token (a sum would favour short answers).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,8 @@ from codekiln.core import Assessment, Candidate, Verdict
 from codekiln.verify import normalise
 
 _VERDICTS = tuple(Verdict)
+# Agreements closer than this are one: which of them is larger is an accident of the inputs.
+_EQUAL = 1e-6
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,9 +42,10 @@ class Cluster:
 class Selection:
     """The choice with its evidence.
 
-    `index` is the chosen candidate's, `cluster` the group it stands for, `clusters` all groups
-    of the candidates that stand as well as it does, best first; `considered` counts all
-    candidates, duplicates included.
+    `index` is the chosen candidate's, `cluster` the group of those that behave just like it,
+    `clusters` all groups of the candidates that stand as well as it does, the chosen one's first,
+    then by size; `agreement` is the mean share of them that agree with it on an input (1: all),
+    `considered` counts all candidates, duplicates included.
     """
 
     index: int
@@ -48,6 +53,21 @@ class Selection:
     cluster: Cluster
     clusters: tuple[Cluster, ...]
     considered: int
+    agreement: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    candidate: Candidate
+    assessment: Assessment
+    form: str
+
+    @property
+    def alike(self) -> str:
+        """Equal for candidates that behave alike, as far as it is known."""
+        if self.assessment.behaviour:
+            return f"=>{self.assessment.behaviour}"
+        return f"=={self.form}"
 
 
 def standing(assessment: Assessment) -> Standing:
@@ -70,35 +90,79 @@ def select(
     """
     if not candidates or len(candidates) != len(assessments):
         raise ValueError(f"{len(candidates)} candidates with {len(assessments)} assessments")
-    pairs = list(zip(candidates, assessments, strict=True))
+    pairs = sorted(zip(candidates, assessments, strict=True), key=lambda pair: pair[0].index)
     best = max(standing(assessment) for _, assessment in pairs)
-    groups: dict[str, list[tuple[Candidate, str]]] = {}
-    for candidate, assessment in pairs:
-        if standing(assessment) == best:
-            form = normalise(candidate.code, language)
-            alike = f"=>{assessment.behaviour}" if assessment.behaviour else f"=={form}"
-            groups.setdefault(alike, []).append((candidate, form))
-    ranked = sorted(groups.values(), key=_strength, reverse=True)
-    clusters = tuple(
-        Cluster(
-            members=tuple(sorted(candidate.index for candidate, _ in group)),
-            distinct=len({form for _, form in group}),
-            has_greedy=any(candidate.greedy for candidate, _ in group),
-        )
-        for group in ranked
+    entries = [
+        _Entry(candidate, assessment, normalise(candidate.code, language))
+        for candidate, assessment in pairs
+        if standing(assessment) == best
+    ]
+    shares = agreements(entries)
+    top = max(shares.values())
+    # A repair was written after an example was seen to fail; it stands back behind free drafts.
+    chosen = max(
+        (entry for entry in entries if shares[entry.alike] >= top - _EQUAL),
+        key=lambda entry: _preference(entry.candidate),
     )
-    chosen = max((candidate for candidate, _ in ranked[0]), key=_likelihood)
-    return Selection(chosen.index, best, clusters[0], clusters, len(pairs))
+    groups: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.alike, []).append(entry)
+    ranked = sorted(
+        groups.items(), key=lambda item: (item[0] != chosen.alike, -len(item[1]), item[0])
+    )
+    clusters = tuple(_cluster(group) for _, group in ranked)
+    return Selection(
+        chosen.candidate.index,
+        best,
+        clusters[0],
+        clusters,
+        len(pairs),
+        shares[chosen.alike],
+    )
 
 
-def _strength(group: Sequence[tuple[Candidate, str]]) -> tuple[int, bool, float, int]:
-    _, logprob, index = max(_likelihood(candidate) for candidate, _ in group)
-    greedy = any(candidate.greedy for candidate, _ in group)
-    return len(group), greedy, logprob, index
+def agreements(entries: Sequence[_Entry]) -> dict[str, float]:
+    """For each behaviour the mean share of entries that give the same, over all varied inputs.
+
+    An input counts by the share of entries that give a value there: where most raise, it is
+    likely to be no valid one.
+    """
+    first = {entry.alike: entry for entry in entries}
+    sizes = Counter(entry.alike for entry in entries)
+    length = min((len(entry.assessment.outputs) for entry in first.values()), default=0)
+    total = len(entries)
+    if not length:
+        return {alike: size / total for alike, size in sizes.items()}
+    sums = dict.fromkeys(first, 0.0)
+    weights = 0.0
+    for place in range(length):
+        outputs = {alike: entry.assessment.outputs[place] for alike, entry in first.items()}
+        counts: Counter[str] = Counter()
+        for alike, output in outputs.items():
+            counts[output] += sizes[alike]
+        weight = sum(n for output, n in counts.items() if not output.startswith("!")) / total
+        weights += weight
+        for alike, output in outputs.items():
+            sums[alike] += weight * counts[output] / total
+    if not weights:
+        return {alike: size / total for alike, size in sizes.items()}
+    return {alike: value / weights for alike, value in sums.items()}
 
 
-def _likelihood(candidate: Candidate) -> tuple[bool, float, int]:
-    logprob = float("-inf")
-    if candidate.logprob is not None:
-        logprob = candidate.logprob / max(candidate.completion_tokens, 1)
-    return candidate.greedy, logprob, -candidate.index
+def _cluster(group: Sequence[_Entry]) -> Cluster:
+    return Cluster(
+        members=tuple(sorted(entry.candidate.index for entry in group)),
+        distinct=len({entry.form for entry in group}),
+        has_greedy=any(entry.candidate.greedy for entry in group),
+    )
+
+
+def _preference(candidate: Candidate) -> tuple[bool, bool, float, int]:
+    return (candidate.round == 0, candidate.greedy, mean_logprob(candidate), -candidate.index)
+
+
+def mean_logprob(candidate: Candidate) -> float:
+    """Log-probability per token; minus infinity where the backend does not tell."""
+    if candidate.logprob is None:
+        return float("-inf")
+    return candidate.logprob / max(candidate.completion_tokens, 1)

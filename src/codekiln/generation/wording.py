@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codekiln.core import Assessment, Candidate, Prompt, Task, Verdict
+from codekiln.generation.confidence import Evidence, probability
+from codekiln.generation.selection import Selection
 from codekiln.languages import get_language
 
 
@@ -27,6 +29,25 @@ def why_unverified(task: Task, assessment: Assessment) -> str:
         return f"no example could be read as a check{because}. Write one like {_like(task)}"
     details = [report.detail for report in assessment.reports if report.detail]
     return details[0] if details else "no check could say whether it works"
+
+
+def why_unsure(evidence: Evidence, selection: Selection) -> str:
+    """One line on why an answer that passes its examples is not called verified."""
+    likely = probability(evidence) or 0.0
+    others = len(selection.clusters) - 1
+    reasons = []
+    if others:
+        reasons.append(
+            f"{others} other group{'s' * (others > 1)} of candidates pass{'es' * (others == 1)} "
+            "them too and behave otherwise"
+        )
+    if evidence.pass_share < 0.5:
+        reasons.append("few candidates pass them at all")
+    because = f": {' and '.join(reasons)}" if reasons else ""
+    return (
+        f"it passes its examples, but the chance that it is right is only about {likely:.0%}"
+        f"{because}. Another example would tell more"
+    )
 
 
 def _failure(assessment: Assessment) -> str:

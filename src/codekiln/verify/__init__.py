@@ -4,6 +4,7 @@ from codekiln.verify.assessment import DEFAULT_CHECKS, assess, assess_many
 from codekiln.verify.checks import Check, CheckLimits, Trial
 from codekiln.verify.extraction import Extraction, extract, extract_code
 from codekiln.verify.normal_form import normalise
+from codekiln.verify.observation import observe_failure
 
 __all__ = [
     "DEFAULT_CHECKS",
@@ -16,4 +17,5 @@ __all__ = [
     "extract",
     "extract_code",
     "normalise",
+    "observe_failure",
 ]

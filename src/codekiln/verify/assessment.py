@@ -92,7 +92,13 @@ def _assess(
             verdict = Verdict.PASSED
     if verdict is Verdict.UNVERIFIED and not any(report.detail for report in reports):
         reports.append(_nothing_ran(task))
-    return Assessment(verdict, tuple(reports), trial.behaviour, crashes=trial.crashes)
+    return Assessment(
+        verdict,
+        tuple(reports),
+        trial.behaviour,
+        crashes=trial.crashes,
+        outputs=trial.outputs,
+    )
 
 
 def _no_code() -> CheckReport:

@@ -50,6 +50,7 @@ class Trial:
         self.expected = expected
         self.behaviour = ""
         self.crashes = 0
+        self.outputs: tuple[str, ...] = ()
 
     @cached_property
     def example_calls(self) -> CallsResult:

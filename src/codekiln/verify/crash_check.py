@@ -25,6 +25,7 @@ from codekiln.verify.example_check import judge_examples
 from codekiln.verify.python_source import all_bound_names, parse
 from codekiln.verify.sandboxed_calls import CallsResult, Step, StepResult, run_calls
 from codekiln.verify.steps import example_sessions
+from codekiln.verify.typed_inputs import signature_of
 from codekiln.verify.values import canonical
 from codekiln.verify.varied_inputs import varied_sessions
 
@@ -59,11 +60,13 @@ class CrashCheck:
     cost = 30
 
     def applies(self, task: Task) -> bool:
-        """Python tasks with an example that can be run."""
-        return task.language == "python" and any(example.call for example in task.examples)
+        """Python tasks with an example that can be run, or a function whose types are declared."""
+        return task.language == "python" and (
+            any(example.call for example in task.examples) or signature_of(task) is not None
+        )
 
     def run(self, trial: Trial) -> CheckReport:
-        """Sets `trial.behaviour` and `trial.crashes` besides reporting."""
+        """Sets the trial's `behaviour`, `outputs` and `crashes` besides reporting."""
         started = time.monotonic()
         varied = varied_sessions(trial.task, trial.limits.varied_inputs)
         if not varied:
@@ -90,7 +93,8 @@ class CrashCheck:
         if all(result.outcome == "not_run" for _, result in pairs):
             why = str(calls.load_error or "no varied call could run")
             return CheckReport(self.name, Verdict.UNVERIFIED, detail=why)
-        trial.behaviour = fingerprint([result for _, result in pairs], _prints(trial.task))
+        trial.outputs = outputs([result for _, result in pairs], _prints(trial.task))
+        trial.behaviour = _short_hash("\0".join(trial.outputs))
         crashes = [(step, result) for step, result in pairs if _is_crash(result)]
         trial.crashes = len(crashes)
         findings = [*self._errors(trial, calls, len(varied), crashes), *self._warnings(crashes)]
@@ -181,16 +185,22 @@ class CrashCheck:
         return [Finding(self.name, "warning", message, "kept-state")]
 
 
-def fingerprint(results: Sequence[StepResult], with_output: bool = False) -> str:
-    """Hex text that is equal for equal results: values (floats to nine digits) or exceptions."""
-    parts = []
+def outputs(results: Sequence[StepResult], with_printed: bool = False) -> tuple[str, ...]:
+    """One short text per result, equal for equal ones: values (floats to nine digits) as a hash,
+    exceptions and other ends by name behind a "!"."""
+    texts = []
     for result in results:
+        printed = f"\n{result.printed}" if with_printed else ""
         if result.outcome == "value":
-            part = canonical(result.value)
+            texts.append(_short_hash(canonical(result.value) + printed))
         else:
-            part = f"!{result.raised.kind if result.raised else result.outcome}"
-        parts.append(part + (f"\n{result.printed}" if with_output else ""))
-    return sha256_text("\0".join(parts).encode("ascii", "backslashreplace").decode("ascii"))[:16]
+            kind = result.raised.kind if result.raised else result.outcome
+            texts.append(f"!{kind}" + (_short_hash(printed) if printed else ""))
+    return tuple(texts)
+
+
+def _short_hash(text: str) -> str:
+    return sha256_text(text.encode("ascii", "backslashreplace").decode("ascii"))[:16]
 
 
 def forbids_changes(task: Task) -> bool:

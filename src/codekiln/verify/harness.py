@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 if __name__ != "__codekiln_harness__":
     # In the sandbox both files are run in one namespace: there is no package to import from.
     from codekiln.verify.value_encoder import MAX_ITEMS, Encoder, mro_of, quote, text_of
+    from codekiln.verify.watch import Watch
 
 CANDIDATE = "candidate"
 MAX_OVER_TIMES = 3
@@ -95,6 +96,7 @@ class Runner:
         self._call_s: float = plan["call_s"]
         self._load_s: float = plan["load_s"]
         self._seed: int = plan["seed"]
+        self._watch = Watch() if plan["watch"] else None
         self._emit = _open_channel(plan["token"])
         self._code: types.CodeType | None = None
         self._over = False
@@ -187,7 +189,7 @@ class Runner:
         head = f'{{"id":{step["id"]},'
         out = _capture()
         try:
-            text, kind = self._timed(self._call_s, lambda: _evaluated(step, state))
+            text, kind = self._timed(self._call_s, lambda: self._evaluated(step, state))
             self._timer(0)
             if self._over:  # the candidate swallowed the exception
                 raise OverTime
@@ -202,12 +204,25 @@ class Runner:
         except BaseException as error:  # noqa: BLE001 - whatever the candidate raises is a result
             self._timer(0)
             described = _describe(error, self._lines)
-            self._emit(head + f'"raised":{described},"out":{quote(_printed(out))}}}')
+            seen = self._watch.report() if self._watch else ""
+            self._emit(head + f'"raised":{described}{seen},"out":{quote(_printed(out))}}}')
             return True
         changed = "true" if state.changed_arguments else "false"
         tail = f'"type":{quote(kind)},"changed":{changed},"out":{quote(_printed(out))}}}'
-        self._emit(f'{head}"value":{text},{tail}')
+        seen = self._watch.report() if self._watch else ""
+        self._emit(f'{head}"value":{text}{seen},{tail}')
         return True
+
+    def _evaluated(self, step: dict[str, Any], state: Session) -> tuple[str, str]:
+        """The step's encoded value and the name of its type."""
+        # Made before the candidate runs, which may break what it is made of.
+        encoder = Encoder()
+        if self._watch is None:
+            value = state.evaluate(step)
+        else:
+            with self._watch:
+                value = state.evaluate(step)
+        return encoder.encode(value), text_of(type(value).__name__)
 
     def _timer(self, seconds: float) -> None:
         # Repeats, so that a candidate that swallows the exception meets it again; the wall
@@ -340,14 +355,6 @@ def _is_foreign(value: Any) -> bool:
         elif _is_foreign_type(kind):
             return True
     return False
-
-
-def _evaluated(step: dict[str, Any], state: Session) -> tuple[str, str]:
-    """The step's encoded value and the name of its type."""
-    # Made before the candidate runs, which may break what it is made of.
-    encoder = Encoder()
-    value = state.evaluate(step)
-    return encoder.encode(value), text_of(type(value).__name__)
 
 
 def _kill_after(seconds: float) -> None:

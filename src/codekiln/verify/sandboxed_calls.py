@@ -89,6 +89,16 @@ class StepResult:
     printed: str = ""
     why: str = ""
     changed_arguments: bool = False
+    watched: Watched | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """With what the last function of a step ended: its line, its name, its plain variables."""
+
+    line: int
+    function: str
+    variables: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,7 @@ class CallsResult:
     processes: int = 0
     isolation: str = ""
     seconds: float = 0.0
+    cpu_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -141,13 +152,15 @@ def run_calls(
     memory_bytes: int = 512 * MIB,
     hash_seed: int = 0,
     max_processes: int = MAX_PROCESSES_PER_RUN,
+    watch: bool = False,
 ) -> CallsResult:
     """Evaluate `sessions` against `code`; each session meets a newly loaded module.
 
     Without sessions the code is only compiled; one empty session also loads it.
 
-    `call_s` and `load_s` bound the processor time of each call and each load. Raises
-    SandboxError when the isolation itself fails.
+    `call_s` and `load_s` bound the processor time of each call and each load. `watch` also gives
+    the variables with which calls end, at the price of time. Raises SandboxError when the
+    isolation itself fails.
     """
     numbered: list[list[tuple[int, Step]]] = []
     count = 0
@@ -155,7 +168,7 @@ def run_calls(
         numbered.append([(count + place, step) for place, step in enumerate(session)])
         count += len(session)
     progress = _Progress()
-    pending, processes, seconds = numbered, 0, 0.0
+    pending, processes, seconds, cpu_s = numbered, 0, 0.0, 0.0
     while processes == 0 or (pending and processes < max_processes):
         progress.started, progress.finished = None, False
         calls = sum(map(len, pending))
@@ -166,7 +179,7 @@ def run_calls(
             output_bytes=OUTPUT_BYTES,
         )
         token = secrets.token_hex(16)
-        plan = _plan(code, pending, token, call_s, load_s, hash_seed)
+        plan = _plan(code, pending, token, call_s, load_s, hash_seed, watch)
         result = isolation.run(
             Program(
                 argv=("python", "-s", "-P", "-W", "ignore", "-c", BOOTSTRAP),
@@ -177,6 +190,7 @@ def run_calls(
         )
         processes += 1
         seconds += result.wall_s
+        cpu_s += result.cpu_s
         honest = _read(result.stdout, token, progress)
         death = _death(result, honest)
         if not honest:
@@ -209,6 +223,7 @@ def run_calls(
         processes=processes,
         isolation=f"L{int(isolation.level)} {isolation.name}",
         seconds=seconds,
+        cpu_s=cpu_s,
     )
 
 
@@ -223,7 +238,7 @@ def _harness() -> list[CodeType]:
             dont_inherit=True,
             optimize=2,
         )
-        for name in ("value_encoder.py", "harness.py")
+        for name in ("value_encoder.py", "watch.py", "harness.py")
     ]
 
 
@@ -234,6 +249,7 @@ def _plan(
     call_s: float,
     load_s: float,
     seed: int,
+    watch: bool,
 ) -> bytes:
     def as_data(number: int, step: Step) -> dict[str, object]:
         if step.function:
@@ -248,6 +264,7 @@ def _plan(
             "call_s": call_s,
             "load_s": load_s,
             "seed": seed,
+            "watch": watch,
             "sessions": [[as_data(*item) for item in session] for session in sessions],
         }
     )
@@ -322,7 +339,9 @@ def _step_result(message: dict[str, object]) -> StepResult:
         raised = _raised(message["raised"])
         memory = "builtins.MemoryError" in raised.types
         outcome: StepOutcome = "out_of_memory" if memory else "raised"
-        return StepResult(outcome, raised=raised, printed=printed, why=str(raised))
+        return StepResult(
+            outcome, raised=raised, printed=printed, why=str(raised), watched=_watched(message)
+        )
     try:
         value = decode(message["value"])
     except DecodeError as error:
@@ -333,6 +352,18 @@ def _step_result(message: dict[str, object]) -> StepResult:
         kind=str(message["type"]),
         printed=printed,
         changed_arguments=message.get("changed") is True,
+        watched=_watched(message),
+    )
+
+
+def _watched(message: dict[str, object]) -> Watched | None:
+    data = message.get("watched")
+    if not isinstance(data, dict):
+        return None
+    return Watched(
+        _number(data["line"]),
+        str(data["function"]),
+        tuple((str(name), str(value)) for name, value in data["variables"].items()),
     )
 
 

@@ -1,4 +1,5 @@
-"""Inputs varied from a task's examples, in the manner of EvalPlus' typed mutation.
+"""Inputs varied from a task's examples, in the manner of EvalPlus' typed mutation, and inputs of
+the types that its signature declares.
 
 Takes a Task; gives steps for the sandbox, the same ones for the same task every time. Calls of
 functions keep the number of arguments and, as far as a literal tells it, their types; sessions
@@ -19,8 +20,10 @@ from codekiln.core.task import Task
 from codekiln.verify.python_source import parse_expression
 from codekiln.verify.sandboxed_calls import Step
 from codekiln.verify.steps import bare_call, example_sessions, in_class_style
+from codekiln.verify.typed_inputs import signature_of, typed_calls
 
 MAX_SEED_CALLS = 8
+MAX_TYPED = 40
 MAX_SESSIONS = 10
 MAX_SESSION_STEPS = 30
 MAX_INT = 10_000
@@ -54,16 +57,37 @@ def varied_sessions(task: Task, count: int) -> tuple[tuple[Step, ...], ...]:
     if stateful or (in_class_style(task) and len(callees) > 1):
         return tuple(islice(_varied_class_sessions(task), MAX_SESSIONS))
     seeds = _seed_calls(task)
-    if not seeds:
+    typed = _typed_calls(task)
+    if not seeds and not typed:
         return ()
     steps: dict[Step, None] = {}
-    for call in (*seeds, *_varied_calls(seeds)):
+    # Values of the declared types stand between those near the examples, which are more often
+    # valid, so that both come before the count ends.
+    for call in (*seeds, *_alternating(_varied_calls(seeds), typed)):
         step = call.step()
         if len(step.args) <= MAX_SOURCE_CHARS and _reads_back(step):
             steps[step] = None
         if len(steps) >= count:
             break
-    return ((*steps, seeds[0].step()),)
+    first = (seeds or typed)[0]
+    return ((*steps, first.step()),)
+
+
+def _typed_calls(task: Task) -> list[SeedCall]:
+    function = signature_of(task)
+    if function is None:
+        return []
+    return [SeedCall(function.name, args) for args in islice(typed_calls(function), MAX_TYPED)]
+
+
+def _alternating(varied: Iterator[SeedCall], typed: list[SeedCall]) -> Iterator[SeedCall]:
+    """Two varied calls, then a typed one."""
+    pending = iter(typed)
+    for number, call in enumerate(varied):
+        yield call
+        if number % 2:
+            yield from islice(pending, 1)
+    yield from pending
 
 
 def _seed_calls(task: Task) -> list[SeedCall]:
@@ -99,7 +123,8 @@ def _varied_calls(seeds: list[SeedCall]) -> Iterator[SeedCall]:
     for seed in seeds:
         turns += [_with_argument(seed, place, rng) for place in range(len(seed.args))]
         turns += [_with_keyword(seed, place, rng) for place in range(len(seed.kwargs))]
-    turns.append(_crossed(seeds, rng))
+    if seeds:
+        turns.append(_crossed(seeds, rng))
     for round_of_calls in zip_longest(*turns):
         yield from (call for call in round_of_calls if call is not None)
 

@@ -6,6 +6,7 @@ A draft does not know the entry point nor its session; resolve.py adds both.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,11 @@ class Draft:
     form, the input alone (a call once the function's name is known), or the reason why the text
     stays text. `block` numbers what the user wrote as one example; `shared` is True when the
     lines of a block clearly continue each other.
+
+    Where `unless_fit` says something, the draft is no example unless its arguments are just the
+    parameters of the entry point ("for x = 5 the output is 8" may speak of another x): then it is
+    dropped or stays text. One with both `expected` and
+    `stdout` is read in one of the two ways, the `likely` one when the task does not say which.
     """
 
     text: str
@@ -28,6 +34,8 @@ class Draft:
     block: int = 0
     shared: bool = False
     session: int | None = None
+    unless_fit: Literal["", "drop", "text"] = ""
+    likely: Literal["", "expected", "stdout"] = ""
 
     @property
     def is_setup(self) -> bool:

@@ -11,7 +11,7 @@ from codekiln.core import ContextFile
 from codekiln.core.errors import UsageError
 from codekiln.generation.tasks.draft import Draft
 from codekiln.generation.tasks.labelled import from_input_output
-from codekiln.generation.tasks.pairs import read_value, with_result
+from codekiln.generation.tasks.pairs import with_result
 from codekiln.generation.tasks.scan import scan
 from codekiln.generation.tasks.source import (
     has_call,
@@ -19,6 +19,7 @@ from codekiln.generation.tasks.source import (
     parse_expression,
     undefined_names,
 )
+from codekiln.generation.tasks.values import read_value
 
 _TEXTS = ("description", "language", "entry_point", "signature", "skeleton")
 _FIELDS = (*_TEXTS, "examples", "constraints", "context", "notes")

@@ -10,8 +10,9 @@ from functools import cache
 from itertools import pairwise
 from typing import Literal
 
+from codekiln.generation.tasks.arguments import assignments
 from codekiln.generation.tasks.draft import Draft
-from codekiln.generation.tasks.pairs import read_value, unwrapped, with_result, without_bullet
+from codekiln.generation.tasks.pairs import with_result, without_bullet
 from codekiln.generation.tasks.source import (
     called_names,
     mask_strings,
@@ -20,12 +21,15 @@ from codekiln.generation.tasks.source import (
     parse_statements,
     source_of,
 )
+from codekiln.generation.tasks.values import Value, read_value, unwrapped
 from codekiln.generation.tasks.wording import any_of, plain_heading, wording
 
 Label = Literal["input", "output", "explanation"]
 
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _ROW = re.compile(r"^\s*\|?.*\|.*$")
+# Printed output goes on like this where a single value was read from its first line.
+_GOES_ON = re.compile(r"\n\s*(?:[-+]?\.?\d|['\"\[({]|\w+\s*(?:\n|$))")
 _RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
 
 
@@ -137,7 +141,7 @@ def read_table(lines: Sequence[str], *, headless: bool = True) -> tuple[list[Dra
 
 def from_input_output(text: str, given: str, result: str) -> list[Draft]:
     """Drafts of one input with its output; the input is a call, or the arguments of one."""
-    given = unwrapped(given.strip().rstrip("，,;；。、").removesuffix("->").removesuffix("→"))
+    given = unwrapped(given.strip().rstrip("，,;；。、/|").removesuffix("->").removesuffix("→"))
     given, result = given.strip(), result.strip()
     calls = [unwrapped(line) for line in given.splitlines() if line.strip()]
     results = [line.strip() for line in result.splitlines() if line.strip()]
@@ -154,12 +158,26 @@ def from_input_output(text: str, given: str, result: str) -> list[Draft]:
         origin = given if parse_statements(given) else normalised(given) or ""
         setup = [Draft("", call=source_of(origin, s), shared=True) for s in statements[:-1]]
         check = with_result(text, source_of(origin, statements[-1].value), "value", result)
+        if check.expected is not None and (why_not := _only_value(result).why_not):
+            return [Draft(text, why_not=f"its output {why_not}")]
         return [*setup, replace(check, shared=bool(setup))]
-    value = read_value(result)
+    value = _only_value(result)
     if value.why_not:
         return [Draft(text, why_not=f"its output {value.why_not}")]
     arguments = ", ".join(call.rstrip(",，;；") for call in calls)
+    named = None if parse_expression(f"f({arguments})") else assignments(arguments)
+    if named is not None and not arguments[named[1] :].strip("`* .。"):
+        arguments = named[0]
     return [Draft(text, arguments=arguments, expected=value.expected, raises=value.raises)]
+
+
+def _only_value(result: str) -> Value:
+    """The value of an output; none when a further line goes on with values."""
+    value = read_value(result)
+    rest = result[value.end :].strip("`*., \t")
+    if not value.why_not and _GOES_ON.match(rest):
+        return Value(0, why_not="has several lines, which may be printed")
+    return value
 
 
 def _read_pair(pair: _Pair) -> list[Draft]:

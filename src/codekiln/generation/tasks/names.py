@@ -182,6 +182,26 @@ def speaks_of_class(text: str) -> bool:
     return _class_words().search(text) is not None
 
 
+def speaks_of_change(text: str) -> bool:
+    """True when prose asks for an argument to be changed, and not for a result."""
+    words = any_of(wording()["prose"]["in_place"])
+    denied = (
+        rf"(?:\bnot|n't|\bnever|\bwithout|不)\b[^.;。；]{{0,40}}?(?:{words})|(?:{words})\s+of\b"
+    )
+    plain = re.sub(denied, "", text, flags=re.IGNORECASE)
+    return re.search(words, plain, re.IGNORECASE) is not None and not speaks_of_returning(plain)
+
+
+def speaks_of_printing(text: str) -> bool:
+    """True when prose asks for something to be printed."""
+    return re.search(any_of(wording()["prose"]["printing"]), text, re.IGNORECASE) is not None
+
+
+def speaks_of_returning(text: str) -> bool:
+    """True when prose asks for something to be returned."""
+    return re.search(any_of(wording()["prose"]["returning"]), text, re.IGNORECASE) is not None
+
+
 @cache
 def _class_words() -> re.Pattern[str]:
     return re.compile(any_of(wording()["class_words"]["words"]), re.IGNORECASE)

@@ -8,72 +8,53 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
+from codekiln.generation.tasks.call_context import stands_alone
 from codekiln.generation.tasks.draft import Draft
 from codekiln.generation.tasks.source import (
     has_call,
     has_ellipsis,
     is_constant,
-    is_exception_name,
-    mask_strings,
+    is_literal,
     normalised,
     parse_expression,
     parse_statements,
     source_of,
     undefined_names,
 )
+from codekiln.generation.tasks.value_shapes import has_placeholder
+from codekiln.generation.tasks.values import (
+    Value,
+    balanced_end,
+    is_aside,
+    read_value,
+    shortened,
+    unwrapped,
+)
 from codekiln.generation.tasks.wording import any_of, wording
 
 # More separators than this in one line is no example, and trying each of them costs time.
 MAX_SEPARATORS = 40
 # Bounds that keep reading linear in the length of the text.
-MAX_CALL_CHARS = 1_000
 MAX_VALUE_CHARS = 2_000
 MAX_INLINE_DRAFTS = 200
 # Within longer text a value is taken to end at the first comma, not at the end of the line.
 MAX_WHOLE_LINE = 200
 
-Relation = Literal["value", "raises", "prints"]
+Relation = Literal["value", "raises", "prints", "outputs"]
 
 _CALL_START = re.compile(r"(?<![\w.\"'])[A-Za-z_][A-Za-z0-9_.]*\(")
 _BULLET = re.compile(r"^\s*(?:[-*+•·]|\(?\d{1,3}[.)、]|[①-⑳])\s+")
-_NUMBER = re.compile(
-    r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|(?:\d[\d_]*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?j?)(?![\w])"
-)
-_NAME = re.compile(r"[-+]?[A-Za-z_][\w.]*(?<!\.)")
-_STRING_START = re.compile(r"(?:[rRbBuUfF]{1,2})?(?=['\"])")
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What stands behind a separator; `end` is where the text goes on."""
-
-    end: int
-    expected: str | None = None
-    raises: str | None = None
-    why_not: str = ""
+# `f(1)  # 2`, `f(1): 2`, `f(1); // 2`: marks that only count behind a call on its own line.
+_REMARK = re.compile(r"[`*;. \t]*(?:#|//|[:：])[`* \t]*")
 
 
 def without_bullet(line: str) -> str:
     """A line without its list marker and the blanks around it."""
     return _BULLET.sub("", line, count=1).strip()
-
-
-def unwrapped(text: str) -> str:
-    """Text without the backticks or the emphasis around all of it."""
-    plain = text.strip()
-    while len(plain) > 2 and plain[0] == plain[-1] and plain[0] in "`*":
-        mark = plain[0]
-        run = min(len(plain) - len(plain.lstrip(mark)), len(plain) - len(plain.rstrip(mark)))
-        inner = plain[run:-run]
-        # Backticks in between: two pieces of code side by side, not one.
-        if not inner.strip() or "`" in inner:
-            break
-        plain = inner.strip()
-    return plain
 
 
 def read_line(line: str) -> list[Draft]:
@@ -136,47 +117,79 @@ def draft_of_condition(text: str, test: ast.expr, whole: str | None = None) -> D
 def find_inline(text: str) -> Iterator[Draft]:
     """Drafts of every `call -> value` inside running text, in order."""
     position = count = told = 0
+    valueless = -1  # where a call ends that was only mentioned
     while (match := _CALL_START.search(text, position)) and count < MAX_INLINE_DRAFTS:
-        end = _call_end(text, match.end() - 1)
-        if end is None:
+        end = call_end(text, match.end() - 1)
+        if end is None or not (call := normalised(text[match.start() : end])):
             position = match.end()
             continue
-        draft, position = _inline_at(text, match.start(), end)
+        draft, position = None, end
+        if stands_alone(text, match.start(), valueless):
+            draft, position = _inline_at(text, match.start(), end, call)
+        valueless = end if draft is None else -1
         if draft is not None:
             count += 1
             setup = _setup_before(text[told : match.start()])
             yield from setup
             yield replace(draft, shared=draft.shared or bool(setup))
             told = position
-        else:
-            position = match.end()
 
 
-def read_value(text: str, *, whole: bool = True) -> Value:
-    """The value that all of `text` is (unless not `whole`), or that it begins with.
+def read_remark(line: str) -> Draft | None:
+    """A draft of a line whose value is a remark on the call: `f(1): 2`, `f(1)  # 2`."""
+    text = without_bullet(line)
+    bare = text.lstrip("`*")
+    end = leading_call(bare)
+    return None if end is None else remark_on(bare[:end], bare[end:], text)
 
-    What follows a value at the beginning must not look like a part of it.
-    """
-    if whole and (value := _whole_value(text)) is not None:
-        return replace(value, end=len(text))
-    start = text.lstrip("`* \t")
-    failed = Value(0, why_not=f"`{_short(text)}` is not a Python value")
-    end = _value_end(start)
-    if end is None:
-        return failed
-    value = _whole_value(start[:end])
-    after = start[end:].lstrip("`*")
-    if value is None or not _ends_value(after):
-        return failed
-    return replace(value, end=len(text) - len(after))
+
+def remark_on(call: str, after: str, text: str) -> Draft | None:
+    """A draft of `call` when the text `after` it is a remark that says its value."""
+    mark = _REMARK.match(after)
+    if mark is None:
+        return None
+    separator = _separator().match(after, mark.end())
+    relation = _relation(separator) if separator else "value"
+    shown = after[separator.end() if separator else mark.end() :]
+    value = read_value(shown)
+    if value.why_not or not is_aside(shown[value.end :]) or relation == "prints":
+        return None
+    draft = _draft(text, normalised(call) or call, value, relation)
+    return draft if draft.call else None
+
+
+def leading_call(text: str) -> int | None:
+    """Where the call ends that `text` begins with, if it says all of its arguments."""
+    start = _CALL_START.match(text)
+    end = call_end(text, start.end() - 1) if start else None
+    node = parse_expression(normalised(text[:end]) or "") if end else None
+    if not isinstance(node, ast.Call) or undefined_names(node) or has_ellipsis(node):
+        return None
+    return None if has_placeholder(node) else end
+
+
+def value_line(line: str) -> str | None:
+    """The value that a line below a call is, with or without `=>`, `#` or "returns" before it."""
+    text = without_bullet(line) if not is_literal(line.strip()) else line.strip()
+    mark = re.compile(r"#?\s*").match(text)
+    separator = _separator().match(text, mark.end() if mark else 0)
+    if separator is None and not text.startswith("#"):
+        return text if is_literal(normalised(text) or "") else None
+    shown = text[separator.end() :] if separator else text.lstrip("# ")
+    if separator and _relation(separator) != "value":
+        return None
+    value = read_value(shown)
+    return shown if not value.why_not and is_aside(shown[value.end :]) else None
 
 
 def with_result(text: str, call: str, relation: Relation, value_text: str) -> Draft:
     """A draft of `call` with the result that `value_text` describes."""
     node = parse_expression(call)
-    if relation == "prints" or (relation == "value" and _is_print(node)):
+    if relation == "prints" or (relation != "raises" and _is_print(node)):
         return Draft(text, call=call, stdout=_printed(value_text))
     value = read_value(value_text)
+    if value.why_not and relation == "outputs":
+        return Draft(text, call=call, stdout=_printed(value_text))
     if value.why_not:
         return Draft(text, why_not=value.why_not)
     return _draft(text, call, value, relation)
@@ -193,13 +206,15 @@ def _read_split(text: str, match: re.Match[str]) -> list[Draft]:
     if not statements or not isinstance(statements[-1], ast.Expr):
         return []
     last = statements[-1].value
-    if not has_call(last):
+    if not has_call(last) or has_placeholder(last):
         return []
     if has_ellipsis(last):
         return [Draft(text, why_not="`...` in the call leaves something out")]
     right = text[match.end() :]
     call = source_of(left, last)
     check = with_result(text, normalised(call) or call, relation, right)
+    if match[0][0].isalpha() and _is_loose_tuple(check.expected):
+        return [Draft(text, why_not="it shows several values, which may be one tuple")]
     if check.call is None:
         inline = list(find_inline(text))
         return inline or [check]
@@ -228,10 +243,9 @@ def _setup_before(text: str) -> list[Draft]:
     return setup
 
 
-def _inline_at(text: str, start: int, end: int) -> tuple[Draft | None, int]:
-    call = normalised(text[start:end])
-    node = parse_expression(call) if call else None
-    if call is None or node is None or undefined_names(node) or has_ellipsis(node):
+def _inline_at(text: str, start: int, end: int, call: str) -> tuple[Draft | None, int]:
+    node = parse_expression(call)
+    if node is None or undefined_names(node) or has_ellipsis(node) or has_placeholder(node):
         return None, end
     gap = re.compile(r"[`*]*\s*[,，]?\s*").match(text, end)
     match = _separator().match(text, gap.end() if gap else end)
@@ -244,10 +258,14 @@ def _inline_at(text: str, start: int, end: int) -> tuple[Draft | None, int]:
     if _is_print(node):
         relation = "prints"
     value = read_value(line, whole=len(line) <= MAX_WHOLE_LINE)
+    if match[0][0].isalpha() and _is_loose_tuple(value.expected):
+        return None, end
     if value.why_not:
         # Without arguments it is prose: "`size()` returns how many there are".
         told = isinstance(node, ast.Call) and bool(node.args) and not match[0][0].isalpha()
-        return (Draft(_short(text[start:line_end]), why_not=value.why_not) if told else None), end
+        return (
+            Draft(shortened(text[start:line_end]), why_not=value.why_not) if told else None
+        ), end
     stop = match.end() + value.end
     fragment = text[start:stop].strip(" \t,，;；。、")
     if relation == "prints":
@@ -256,77 +274,21 @@ def _inline_at(text: str, start: int, end: int) -> tuple[Draft | None, int]:
     return (None, end) if draft.call is None else (draft, stop)
 
 
+def _is_loose_tuple(source: str | None) -> bool:
+    """`0, 1` behind "yields" or "gives" may be two values, one after the other."""
+    node = parse_expression(source or "")
+    return isinstance(node, ast.Tuple) and not (source or "").startswith("(")
+
+
 def _draft(text: str, call: str, value: Value, relation: Relation) -> Draft:
     if value.raises is not None:
         return Draft(text, call=call, raises=value.raises)
     expected = value.expected or ""
     if relation == "raises":
-        return Draft(text, why_not=f"`{_short(expected)}` is not the name of an exception")
-    return Draft(text, call=call, expected=expected)
-
-
-def _whole_value(text: str) -> Value | None:
-    plain = unwrapped(text.strip().rstrip(",，;；。、"))
-    plain = re.sub(r"^\s*(?:an?\s+)?(?:raises?\s+|抛出\s*|引发\s*)", "", plain)
-    if re.fullmatch(r"[-+]?\d+\.|.*[^\d.]\.", plain, re.DOTALL):
-        plain = plain[:-1].rstrip()
-    if plain.casefold() in wording()["values"]["none"]:
-        return Value(0, expected="None")
-    source = normalised(unwrapped(plain))
-    node = parse_expression(source) if source else None
-    if source is None or node is None:
-        return None
-    named = node.func if isinstance(node, ast.Call) else node
-    if isinstance(named, ast.Name | ast.Attribute) and is_exception_name(source_of(source, named)):
-        return Value(0, raises=source_of(source, named).rsplit(".", 1)[-1])
-    if has_ellipsis(node):
-        return None
-    if isinstance(node, ast.Name):
-        special = source.casefold()
-        return Value(0, expected=f"float('{special}')") if special in ("inf", "nan") else None
-    if undefined_names(node) or any(map(_is_condition, ast.walk(node))):
-        return None
-    return Value(0, expected=source)
-
-
-def _is_condition(node: ast.AST) -> bool:
-    """`2, f(2) == 3` after `f(1) ==` is the next example, not a part of the value."""
-    return isinstance(node, ast.Compare | ast.BoolOp) or (
-        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
-    )
-
-
-def _value_end(text: str) -> int | None:
-    string = _STRING_START.match(text)
-    masked = mask_strings(text)
-    if string is not None:
-        quote = string.end()
-        hidden = re.compile(r"(['\"])\x00*\1?").match(masked, quote)
-        return hidden.end() if hidden else None
-    if text[:1] in ("“", "‘"):
-        closing = text.find("”" if text[0] == "“" else "’", 1)
-        return closing + 1 if closing > 0 else None
-    if text[:1] in ("[", "(", "{"):
-        return _balanced(text, 0)
-    number = _NUMBER.match(text)
-    if number is not None:
-        return number.end()
-    name = _NAME.match(text)
-    if name is None:
-        return None
-    if text[name.end() : name.end() + 1] == "(":
-        return _balanced(text, name.end())
-    return name.end()
-
-
-def _ends_value(after: str) -> bool:
-    return re.match(_value_stop(), after, re.IGNORECASE) is not None
-
-
-@cache
-def _value_stop() -> str:
-    words = any_of(wording()["values"]["continuations"])
-    return rf"\s*(?:$|[,，;；。、)）(（#\n\"'”]|[.:!?](?:\s|$)|//|--|—|–|(?:{words}))"
+        return Draft(text, why_not=f"`{shortened(expected)}` is not the name of an exception")
+    # "f(1) outputs 2": only the rest of the task says whether it prints or returns.
+    printed = _printed(expected) if relation == "outputs" else None
+    return Draft(text, call=call, expected=expected, stdout=printed)
 
 
 @cache
@@ -337,7 +299,10 @@ def _separator() -> re.Pattern[str]:
     # A lone "=" must not be found inside a comparison; "==" and "=>" are entries of their own.
     # What raises or prints comes first: "should raise" must not be read as a shorter word.
     ordered = sorted(groups, key=lambda group: "P<value>" in group)
-    return re.compile(rf"(?<![=<>!:])(?:{'|'.join(ordered)})(?!=)", re.IGNORECASE)
+    # "returns: 2" is the same as "returns 2".
+    return re.compile(
+        rf"(?<![=<>!:])(?:{'|'.join(ordered)})(?:(?<=[^\W\d_])\s?[:：])?(?!=)", re.IGNORECASE
+    )
 
 
 def _separators(text: str) -> list[re.Match[str]]:
@@ -352,35 +317,22 @@ def _separators(text: str) -> list[re.Match[str]]:
 def _relation(match: re.Match[str]) -> Relation:
     if match["raises"] is not None:
         return "raises"
+    if match["outputs"] is not None:
+        return "outputs"
     return "prints" if match["prints"] is not None else "value"
 
 
-def _call_end(text: str, opening: int) -> int | None:
-    end = _balanced(text, opening)
+def call_end(text: str, opening: int) -> int | None:
+    """Where the call ends whose bracket opens at `opening`, with what is called on its result."""
+    end = balanced_end(text, opening)
     while end is not None:
         chained = re.compile(r"\.[A-Za-z_]\w*\(|\(|\[").match(text, end)
         if chained is None:
             return end
-        longer = _balanced(text, chained.end() - 1)
+        longer = balanced_end(text, chained.end() - 1)
         if longer is None:
             return end
         end = longer
-    return None
-
-
-def _balanced(text: str, opening: int) -> int | None:
-    window = text[opening : opening + MAX_CALL_CHARS]
-    if not any(closing in window for closing in ")]}）】"):
-        return None
-    window = mask_strings(window)
-    depth = 0
-    for index, char in enumerate(window):
-        if char in "([{（【":
-            depth += 1
-        elif char in ")]}）】":
-            depth -= 1
-            if depth == 0:
-                return opening + index + 1
     return None
 
 
@@ -401,21 +353,3 @@ def _is_print(node: ast.expr | None) -> bool:
     return (
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     )
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 40 else line[:39] + "…"
-
-
-__all__ = [
-    "Value",
-    "draft_of_condition",
-    "find_inline",
-    "read_condition",
-    "read_line",
-    "read_value",
-    "unwrapped",
-    "with_result",
-    "without_bullet",
-]

@@ -13,6 +13,7 @@ from pathlib import Path
 from codekiln.core import ContextFile, Task
 from codekiln.core.errors import UsageError
 from codekiln.generation.tasks.draft import Draft
+from codekiln.generation.tasks.fits import returns_text
 from codekiln.generation.tasks.json_form import read_json
 from codekiln.generation.tasks.names import (
     Interface,
@@ -22,12 +23,15 @@ from codekiln.generation.tasks.names import (
     language_named,
     named_in_examples,
     named_in_text,
+    speaks_of_change,
     speaks_of_class,
+    speaks_of_printing,
+    speaks_of_returning,
 )
-from codekiln.generation.tasks.resolve import resolve
+from codekiln.generation.tasks.resolve import Setting, resolve
 from codekiln.generation.tasks.scan import scan
 from codekiln.generation.tasks.sections import split_sections
-from codekiln.generation.tasks.stub_form import Stub, read_stub
+from codekiln.generation.tasks.stub_form import Stub, read_stub, without_examples
 from codekiln.languages import Language, get_language, language_of_fence
 
 MAX_CHARS = 200_000
@@ -193,13 +197,22 @@ def _assemble(
             notes.append(f"Language taken from the description: {language.display_name}.")
     language = language or get_language("python")
     found = _read_docstrings(stub) if stub else []
-    found += scan(description, prose=True, first_block=2000)
+    if stub is None or not any(without_examples(doc) == description for doc in stub.docstrings):
+        found += scan(description, prose=True, first_block=2000)
     found += drafts
     known = interface if interface and interface.entry_point else None
     known = known or (stub.interface if stub else None)
     known = known or _deduced(description, found, interface or Interface())
     stateful = _is_stateful(known, description, found)
-    resolved = resolve(found, known, language, stateful=stateful)
+    words = "\n".join([description, *(stub.docstrings if stub else ())])
+    setting = Setting(
+        stateful=stateful,
+        defined=stub.defined if stub else frozenset(),
+        bound=stub.bound if stub else frozenset(),
+        prints=_prints(known, words),
+        in_place=speaks_of_change(words),
+    )
+    resolved = resolve(found, known, language, setting)
     return Task(
         description=description,
         language=language.name,
@@ -217,7 +230,9 @@ def _deduced(description: str, drafts: Sequence[Draft], given: Interface) -> Int
     in_examples = named_in_examples(drafts)
     # What is called in every example is what must be there; a class with bare methods is not.
     of_methods = in_text.is_class or (in_text.signature and speaks_of_class(description))
-    if in_examples and in_examples != in_text.entry_point and not of_methods:
+    # "fib(n) with F(0) = 0" speaks in formulas of what it has named before.
+    is_formula = len(in_examples) == 1 and bool(in_text.signature)
+    if in_examples and in_examples != in_text.entry_point and not (of_methods or is_formula):
         in_text = Interface(in_examples, is_class=in_examples == class_in_examples(drafts))
     elif not in_text.entry_point and speaks_of_class(description):
         in_text = Interface(class_in_examples(drafts), is_class=bool(class_in_examples(drafts)))
@@ -229,6 +244,15 @@ def _is_stateful(interface: Interface, description: str, drafts: Sequence[Draft]
     if interface.is_class:
         return bool(called)
     return len(called) > 1 and speaks_of_class(description)
+
+
+def _prints(interface: Interface, words: str) -> bool | None:
+    """Whether what is asked for prints its result or returns it; None when nothing says so."""
+    if (says_text := returns_text(interface.signature)) is not None:
+        return False if says_text else None
+    if speaks_of_printing(words):
+        return True
+    return False if speaks_of_returning(words) else None
 
 
 def _read_docstrings(stub: Stub) -> list[Draft]:

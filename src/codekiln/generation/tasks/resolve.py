@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from codekiln.core import Example
 from codekiln.generation.tasks.draft import Draft
+from codekiln.generation.tasks.fits import is_just_right, misfit
 from codekiln.generation.tasks.names import Interface
 from codekiln.generation.tasks.source import (
     bound_names,
@@ -16,9 +18,11 @@ from codekiln.generation.tasks.source import (
     normalised,
     parse_expression,
     parse_statements,
+    provided_names,
     source_of,
     undefined_names,
 )
+from codekiln.generation.tasks.value_shapes import has_placeholder
 from codekiln.languages import Language
 
 MAX_NOTES = 5
@@ -32,16 +36,36 @@ class Resolved:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the task tells besides its examples, as far as it tells.
+
+    `stateful`: bare calls are methods of one object, so they share a namespace per block.
+    `defined` are the functions and classes of code that was given, `bound` all of its names.
+    `prints`: what is asked for prints (True) or returns (False) what it has to say; `in_place`:
+    it changes its argument and returns nothing.
+    """
+
+    stateful: bool = False
+    defined: frozenset[str] = frozenset()
+    bound: frozenset[str] = frozenset()
+    prints: bool | None = None
+    in_place: bool = False
+
+
 def resolve(
-    drafts: Sequence[Draft], interface: Interface, language: Language, *, stateful: bool
+    drafts: Sequence[Draft], interface: Interface, language: Language, setting: Setting
 ) -> Resolved:
-    """`stateful`: bare calls are methods of one object, so they share a namespace per block."""
+    """The examples that these drafts are, for this entry point."""
     if language.name != "python":
-        return _as_texts(drafts, language)
-    ready = _without_repeats([_called(draft, interface) for draft in drafts])
+        return _as_texts([draft for draft in drafts if draft.unless_fit != "drop"], language)
+    meant = [draft for draft in drafts if draft.unless_fit != "drop" or _is_fit(draft, interface)]
+    called = [_called(draft, interface) for draft in meant]
+    settled = [_settled(draft, setting.prints) for draft in called]
+    ready = _without_repeats([_fitting(draft, interface, setting) for draft in settled])
     if interface.is_class:
         ready = _without_results_of(ready, interface.entry_point)
-    return _in_sessions(ready, interface, stateful)
+    return _in_sessions(ready, interface, setting.stateful)
 
 
 def _as_texts(drafts: Sequence[Draft], language: Language) -> Resolved:
@@ -53,6 +77,76 @@ def _as_texts(drafts: Sequence[Draft], language: Language) -> Resolved:
     return Resolved(
         examples, (f"{counted} into the prompt as text only: {reason} yet (only Python's are).",)
     )
+
+
+def _is_fit(draft: Draft, interface: Interface) -> bool:
+    """True when the arguments of the draft are just the parameters."""
+    call = f"{interface.entry_point}({_unpacked(draft.arguments or '', interface)})"
+    return not interface.is_class and is_just_right(call, interface.signature)
+
+
+def _unpacked(arguments: str, interface: Interface) -> str:
+    """`(1, 2)` as `1, 2` for a function of two parameters."""
+    node = parse_expression(arguments)
+    is_tuple = isinstance(node, ast.Tuple) and arguments.startswith("(")
+    if is_tuple and len(interface.parameters) != 1 and parse_expression(arguments[1:-1]):
+        return arguments[1:-1]
+    return arguments
+
+
+def _settled(draft: Draft, prints: bool | None) -> Draft:
+    """A draft that was read as printed or returned, as one of both."""
+    if draft.expected is None or draft.stdout is None:
+        return draft
+    likely = draft.likely if prints is None else ("stdout" if prints else "expected")
+    if likely == "stdout":
+        return replace(draft, expected=None)
+    if likely == "expected" and (draft.likely != "stdout" or _is_words(draft.stdout.rstrip("\n"))):
+        return replace(draft, stdout=None)
+    return _kept_as_text(draft, "it may mean what is printed or what is returned")
+
+
+def _is_words(text: str) -> bool:
+    """True when unquoted text can only be the text itself, not the repr of something."""
+    node = parse_expression(text)
+    return re.fullmatch(r"[^\W\d_][^\n\[\]{}<>=]*", text) is not None and (
+        node is None or isinstance(node, ast.Name)
+    )
+
+
+def _fitting(draft: Draft, interface: Interface, setting: Setting) -> Draft:
+    """The draft, or its text when it cannot be about what was asked for."""
+    if draft.call is None or draft.is_setup:
+        return draft
+    name = interface.entry_point
+    if draft.raises is None:
+        why = misfit(draft.call, draft.expected, name, interface.signature)
+        if why:
+            return _kept_as_text(draft, why)
+    if draft.shared or interface.is_class:
+        return draft
+    node = parse_expression(draft.call)
+    if node is not None and _is_of_another(node, interface, setting):
+        return _kept_as_text(draft, f"it does not call `{name}`")
+    direct = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    if setting.in_place and direct and draft.expected not in (None, "None"):
+        return _kept_as_text(draft, f"`{name}` may change its argument instead of returning it")
+    return draft
+
+
+def _is_of_another(node: ast.expr, interface: Interface, setting: Setting) -> bool:
+    """True when what is called is neither given code nor asked for: `F(0) = 0` beside `fib`."""
+    called = called_names(node) - provided_names(node)
+    if not setting.defined:
+        # Without code only the notation of formulas is told from a second function asked for.
+        return bool(interface.signature and called) and all(
+            len(name) == 1 and name != interface.entry_point for name in called
+        )
+    if any(name.islower() for name in called - setting.bound):
+        return True
+    names = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+    names |= {child.attr for child in ast.walk(node) if isinstance(child, ast.Attribute)}
+    return setting.defined.isdisjoint(names)
 
 
 def _called(draft: Draft, interface: Interface) -> Draft:
@@ -73,12 +167,19 @@ def _called(draft: Draft, interface: Interface) -> Draft:
     node = parse_expression(plain)
     if not isinstance(node, ast.Call) or has_ellipsis(node):
         return _kept_as_text(draft, "`...` in its input leaves something out")
+    if has_placeholder(node):
+        return _kept_as_text(draft, "its input names a type, not a value")
     unknown = {name for argument in node.args for name in undefined_names(argument)}
     unknown |= {name for keyword in node.keywords for name in undefined_names(keyword.value)}
     if unknown:
         return _kept_as_text(
             draft, f"`{sorted(unknown)[0]}` in its input is not a value (put texts in quotes)"
         )
+    if draft.unless_fit:
+        if not _is_fit(draft, interface):
+            return _kept_as_text(draft, f"its arguments are not those of `{name}`")
+        call = f"{name}({_unpacked(draft.arguments, interface)})"
+        return replace(draft, call=call, arguments=None)
     return _spread(draft, plain, node, interface)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
+from codekiln.generation.tasks.arguments import bare_pair, find_named
 from codekiln.generation.tasks.doctests import PROMPT, read_doctest
 from codekiln.generation.tasks.draft import Draft
 from codekiln.generation.tasks.labelled import (
@@ -24,9 +25,12 @@ from codekiln.generation.tasks.labelled import (
 from codekiln.generation.tasks.pairs import (
     draft_of_condition,
     find_inline,
+    leading_call,
     read_condition,
     read_line,
-    unwrapped,
+    read_remark,
+    remark_on,
+    value_line,
     with_result,
     without_bullet,
 )
@@ -35,15 +39,22 @@ from codekiln.generation.tasks.source import (
     is_exception_name,
     is_stdlib_import,
     mask_strings,
+    normalised,
     parse_statements,
     source_of,
 )
+from codekiln.generation.tasks.values import unwrapped
 from codekiln.generation.tasks.wording import any_of, wording
 
 MAX_JOINED_LINES = 60
 
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})\s*([^\s`]*)")
-_COMMENT = re.compile(r"#\s*(?:=>|->|→|==|output:|returns?\b:?|应?返回|输出[:：])?\s*(.+)$", re.I)
+# What shells and notebooks write before input and output, where no `>>>` is.
+_SHELL = re.compile(r"^\s*(?:(?:In|Out)\s*\[\d+\]:|>{1,2}(?!>))\s*(?=\S)")
+# Between a call and the value on the next line: `f(1) ->`, `f(1) returns:`.
+_OPEN_END = re.compile(r"[`*]*\s*(?:[:：;]|-{1,3}>|={1,3}>?|→|➞|➜|returns?:?|gives:?)?\s*$", re.I)
+_CALL_AT_START = re.compile(r"^`?[A-Za-z_][\w.]*[(（]")
+_LINE_ONLY = re.compile(r"^[\s=~*_-]+$")
 
 
 def scan(text: str, *, prose: bool, first_block: int = 1) -> list[Draft]:
@@ -61,6 +72,8 @@ class _Scanner:
         self.index = 0
         self.drafts: list[Draft] = []
         self.unread: list[str] = []
+        # In prose: an "Examples:" was read, and since then nothing but examples.
+        self.announced = False
 
     def run(self) -> list[Draft]:
         while self.index < len(self.lines):
@@ -84,6 +97,7 @@ class _Scanner:
             self._flush()
             self.block += 1
             self.index += 1
+            self.announced = True
             # What follows the heading on its own line is a line of the example.
             if heading["rest"].strip(" *_#"):
                 self.lines = [*self.lines[: self.index], heading["rest"], *rest[1:]]
@@ -116,6 +130,8 @@ class _Scanner:
         drafts = None if ">>>" in inside else read_code(inside)
         if drafts is None and (not self.prose or ">>>" in inside):
             drafts = scan(inside, prose=self.prose, first_block=self.block)
+        elif drafts is None:
+            drafts = _if_all_are_examples(inside, self.block)
         self._flush()
         for draft in drafts or []:
             self.drafts.append(replace(draft, block=max(draft.block, self.block)))
@@ -123,21 +139,40 @@ class _Scanner:
         self.index = end + 1
 
     def _prose_line(self, rest: Sequence[str]) -> None:
+        drafts, count = self._read_prose(rest)
+        line = rest[0].rstrip(" *_")
+        if line.endswith((":", "：")) and _announcement().search(line):
+            self.announced = True
+        elif not drafts and not _LINE_ONLY.match(line):
+            self.announced = False
+        self._add(drafts, count)
+
+    def _read_prose(self, rest: Sequence[str]) -> tuple[list[Draft], int]:
         line = without_bullet(rest[0])
         if line.startswith("assert ") or line.startswith("assert("):
             joined, count = _logical_line([line, *rest[1:]])
             condition = read_condition(joined)
             if condition is not None:
-                self._add([condition], count)
-                return
+                return [condition], count
         start = labelled_at(rest[0])
-        if start is None:
-            self._add(list(find_inline(rest[0])), 1)
-            return
-        # "Write add(a, b). Input: add(1, 2) Output: 3"
-        before = list(find_inline(rest[0][:start]))
-        drafts, count = read_labelled([rest[0][start:], *rest[1:]])
-        self._add([*before, *(d for d in drafts if not _is_sentence(d))], count)
+        if start is not None:
+            # "Write add(a, b). Input: add(1, 2) Output: 3"
+            before = list(find_inline(rest[0][:start]))
+            drafts, count = read_labelled([rest[0][start:], *rest[1:]])
+            return [*before, *(d for d in drafts if not _is_sentence(d))], count
+        line = _SHELL.sub("", line, count=1)
+        if (below := _value_below([line, *rest[1:]])) is not None:
+            return below
+        if (remark := read_remark(line)) is not None:
+            return [remark], 1
+        if self.announced and (pair := bare_pair(line)) is not None:
+            return [pair], 1
+        if _CALL_AT_START.match(line):
+            joined, count = _logical_line([line, *rest[1:]])
+            drafts = read_line(joined) if count > 1 else []
+            if drafts and all(draft.call for draft in drafts):
+                return drafts, count
+        return [*find_named(line), *find_inline(line)], 1
 
     def _explain(self) -> None:
         """An explanation goes with the example above it: it is for the model, not for a check."""
@@ -162,8 +197,16 @@ class _Scanner:
         ):
             self._explain()
             return
-        joined, count = _logical_line([without_bullet(rest[0]), *rest[1:]])
+        line = _SHELL.sub("", without_bullet(rest[0]), count=1)
+        if (below := _value_below([line, *rest[1:]])) is not None:
+            self._add(*below)
+            return
+        joined, count = _logical_line([line, *rest[1:]])
         drafts = read_line(joined)
+        if not drafts and (remark := read_remark(joined)) is not None:
+            drafts = [remark]
+        if not drafts:
+            drafts = [replace(draft, unless_fit="text") for draft in find_named(joined)]
         if not drafts and (setup := _setup_line(joined)) is not None:
             drafts = [setup]
         if not drafts and (pair := _bare_pair(joined)) is not None:
@@ -173,6 +216,14 @@ class _Scanner:
         else:
             self.unread.append(rest[0])
             self.index += 1
+
+
+def _if_all_are_examples(text: str, block: int) -> list[Draft]:
+    """Drafts of a fenced text in prose: other than a list of examples it is data or code."""
+    if any(_example_heading().match(line) for line in text.splitlines()):
+        return []
+    drafts = scan(text, prose=False, first_block=block)
+    return drafts if all(draft.call and not draft.is_setup for draft in drafts) else []
 
 
 def _is_sentence(draft: Draft) -> bool:
@@ -210,11 +261,9 @@ def _read_statement(text: str, lines: Sequence[str], statement: ast.stmt) -> lis
             return [read] if read else []
         last = lines[(statement.end_lineno or 1) - 1]
         after = last.encode()[statement.end_col_offset or 0 :].decode(errors="replace")
-        comment = _COMMENT.search(after)
-        if comment:
+        if "#" in after:
             whole = f"{source}{after}"
-            draft = with_result(whole, source, "value", comment[1])
-            return [draft if draft.call else Draft(whole, call=source)]
+            return [remark_on(source, after, whole) or Draft(whole, call=source)]
         condition = read_condition(source)
         return [condition or Draft(source, call=source)]
     return [Draft(source, call=source)]
@@ -250,6 +299,29 @@ def _setup_line(text: str) -> Draft | None:
     return Draft(text, call=unwrapped(text), shared=isinstance(statement, ast.Assign))
 
 
+def _value_below(lines: Sequence[str]) -> tuple[list[Draft], int] | None:
+    """A call on a line (or several) of its own and its value on the next: how many lines that is.
+
+    The value may have `=>`, `#`, "returns" or "Output:" before it.
+    """
+    if not _CALL_AT_START.match(lines[0]):
+        return None
+    joined, count = _logical_line(lines)
+    text = joined.lstrip("`")
+    end = leading_call(text)
+    if end is None or not _OPEN_END.match(text, end) or count == len(lines):
+        return None
+    below, more = _logical_line(
+        [_SHELL.sub("", line, count=1) for line in lines[count : count + MAX_JOINED_LINES]]
+    )
+    shown = value_line(below)
+    if shown is None:
+        return None
+    call = normalised(text[:end]) or text[:end]
+    draft = with_result(f"{joined.strip()}\n{below.strip()}", call, "value", shown)
+    return ([draft], count + more) if draft.call else None
+
+
 def _bare_pair(text: str) -> Draft | None:
     """`[1, 2] -> 3`: arguments and a value without the function's name."""
     masked = mask_strings(text)
@@ -262,15 +334,23 @@ def _bare_pair(text: str) -> Draft | None:
 
 def _logical_line(lines: Sequence[str]) -> tuple[str, int]:
     """lines[0] joined with what follows until its brackets close; unjoined when they never do."""
-    joined = ""
+    depth = 0
+    long_string = False
     for count, line in enumerate(lines[:MAX_JOINED_LINES], 1):
         if not line.strip():
             break
-        joined = f"{joined}\n{line}" if joined else line
-        masked = mask_strings(joined)
-        if sum(map(masked.count, "([{")) <= sum(map(masked.count, ")]}")):
-            return joined, count
+        long_string = long_string or '"""' in line or "'''" in line
+        masked = mask_strings("\n".join(lines[:count]) if long_string else line)
+        opened = sum(map(masked.count, "([{")) - sum(map(masked.count, ")]}"))
+        depth = opened if long_string else depth + opened
+        if depth <= 0:
+            return "\n".join(lines[:count]), count
     return lines[0], 1
+
+
+@cache
+def _announcement() -> re.Pattern[str]:
+    return re.compile(any_of(wording()["named"]["announcements"]), re.IGNORECASE)
 
 
 @cache

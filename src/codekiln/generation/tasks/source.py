@@ -11,6 +11,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 
 MAX_CHARS = 20_000
 MAX_NESTING = 80
@@ -216,6 +217,8 @@ def _with_python_words(source: str) -> str:
     return "".join(pieces) + source[end:]
 
 
+# Each form of an example asks again whether the same few words are Python.
+@lru_cache(maxsize=128)
 def _parse(text: str, mode: str) -> ast.AST | None:
     if not text.strip() or len(text) > MAX_CHARS or _nesting(text) > MAX_NESTING:
         return None

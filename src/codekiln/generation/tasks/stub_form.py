@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from codekiln.generation.tasks.names import Interface, interface_of
-from codekiln.generation.tasks.source import parse_statements
+from codekiln.generation.tasks.source import bound_names, parse_statements
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -22,6 +22,8 @@ class Stub:
     description: str
     docstrings: tuple[str, ...]
     is_open: bool  # False: every body is there already
+    defined: frozenset[str] = frozenset()  # the names of all functions, methods and classes
+    bound: frozenset[str] = frozenset()  # all names that the code gives a meaning, imports too
 
 
 def read_stub(text: str) -> Stub | None:
@@ -48,6 +50,13 @@ def read_stub(text: str) -> Stub | None:
         description=_description(skeleton, statements or [], node),
         docstrings=tuple(docs),
         is_open=bool(opened),
+        defined=frozenset(
+            inner.name
+            for statement in statements or []
+            for inner in ast.walk(statement)
+            if isinstance(inner, Definition)
+        ),
+        bound=frozenset(bound_names(statements or [])),
     )
 
 

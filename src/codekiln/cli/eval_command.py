@@ -1,0 +1,352 @@
+"""`codekiln eval …`: measure a model, list and compare what was measured, calibrate the scorer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from codekiln.evals import Asking
+    from codekiln.evals.comparison import Comparison
+    from codekiln.evals.store import Stored
+    from codekiln.evals.summary import Summary
+
+EXAMPLES = """\b
+Examples:
+  codekiln eval run humaneval --model qwen2.5-coder-0.5b --mode greedy
+  codekiln eval run mbpp --mode verified -n 10
+  codekiln eval run multipl-e --language javascript --limit 20
+  codekiln eval compare humaneval_qwen2.5-coder-0.5b_g humaneval_qwen2.5-coder-0.5b_v --differs mode
+  codekiln eval calibrate humaneval
+  codekiln eval report --html report.html
+
+\b
+Benchmark files are looked for in --data, in CODEKILN_DATA, or in the cache, else downloaded.
+A run that was interrupted goes on when the same command is given again.
+"""
+
+evaluate = typer.Typer(
+    help="Measure models and codekiln itself on benchmarks, and compare.",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+    epilog=EXAMPLES,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Data = Annotated[
+    str | None, typer.Option("--data", metavar="DIR", help="Folder with the benchmark files.")
+]
+Results = Annotated[
+    str | None,
+    typer.Option("--results", metavar="DIR", help="Folder of stored runs (or CODEKILN_RESULTS)."),
+]
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A suite; 'codekiln eval suites' lists them.")
+]
+Language = Annotated[
+    str | None, typer.Option("--language", "-l", help="Language, for suites with several.")
+]
+
+
+@evaluate.callback()
+def _root(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
+
+
+@evaluate.command("suites")
+def suites_command(as_json: AsJson = False) -> int:
+    """The suites that codekiln knows, and how many problems each holds."""
+    from codekiln.cli.console import write_json
+    from codekiln.cli.table import print_table
+    from codekiln.evals import suite_table
+
+    rows = suite_table()
+    if as_json:
+        write_json({"suites": rows})
+        return 0
+    cells = [
+        (str(row["name"]), str(row["language"]), str(row["problems"]), str(row["title"]))
+        for row in rows
+    ]
+    print_table(("SUITE", "LANGUAGE", "PROBLEMS", ""), cells)
+    return 0
+
+
+@evaluate.command("run")
+def run_command(
+    suite: SuiteName,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Name or path of the model.")
+    ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            help="greedy: one answer; sample: n answers; verified: what 'codekiln generate' does; "
+            "stepwise: function by function.",
+        ),
+    ] = "verified",
+    n: Annotated[
+        int,
+        typer.Option(
+            "-n", "--candidates", help="Samples, or candidates with repairs, per problem."
+        ),
+    ] = 10,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="For all but the greedy draft.")
+    ] = 0.8,
+    top_p: Annotated[float, typer.Option("--top-p", help="For the samples of mode sample.")] = 1.0,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", help="Most new tokens per candidate.")
+    ] = 1024,
+    seed: Annotated[int, typer.Option("--seed", help="Fixes every draw.")] = 0,
+    form: Annotated[
+        str, typer.Option("--form", help="Prompt form of the modes greedy and sample.")
+    ] = "complete",
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="Only the first N problems.")
+    ] = None,
+    language: Language = None,
+    data: Data = None,
+    results: Results = None,
+    api_base: Annotated[
+        str | None,
+        typer.Option("--api-base", metavar="URL", help="Use a server that speaks the OpenAI API."),
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="Remark to store with the run.")] = "",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Draw everything anew, remembered completions too.")
+    ] = False,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Run programs even where only limits keep them in.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> int:
+    """Measure one suite and store the run. Goes on with an interrupted run of the same kind."""
+    from codekiln.cli.console import write_json
+    from codekiln.cli.eval_display import print_summary, show_run
+    from codekiln.evals import Plan, evaluate_suite
+
+    plan = Plan(
+        suite=suite,
+        asking=_asking(mode, n, temperature, top_p, max_tokens, seed, form),
+        model=model,
+        api_base=api_base,
+        language=language or "",
+        limit=limit,
+        data=_path(data),
+        results=_path(results),
+        note=note,
+        fresh=fresh,
+        unsafe=unsafe,
+    )
+    with show_run(quiet=quiet) as listener:
+        stored, summary = evaluate_suite(plan, listener)
+    if as_json:
+        write_json(_line(stored, summary))
+    else:
+        print_summary(stored, summary)
+    return 0
+
+
+@evaluate.command("list")
+def list_command(results: Results = None, as_json: AsJson = False) -> int:
+    """Every stored run with its figures."""
+    from codekiln.cli.console import write_json, write_stdout
+    from codekiln.cli.table import print_table
+    from codekiln.evals import results_folder, stored_runs
+
+    folder = results_folder(_path(results))
+    lines = [_line(stored, None) for stored in stored_runs(folder)]
+    if as_json:
+        write_json({"runs": lines})
+        return 0
+    if not lines:
+        write_stdout(f"no runs in {folder}\n")
+        return 0
+    heads = ("RUN", "PROBLEMS", "PASS@1", "SELECTED", "ORACLE", "VERIFIED", "WRONG", "TOKENS")
+    rows = [
+        (
+            str(line["id"]),
+            f"{line['done']}/{line['problems']}",
+            _percent(line["pass@1"]),
+            _percent(line["selected@1"]),
+            _percent(line["oracle@n"]),
+            str(line["verified"]),
+            str(line["verified_wrong"]),
+            str(line["tokens"]),
+        )
+        for line in lines
+    ]
+    print_table(heads, rows)
+    return 0
+
+
+@evaluate.command("compare")
+def compare_command(
+    first: Annotated[str, typer.Argument(metavar="A", help="Id of a run, or its beginning.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The other run.")],
+    differs: Annotated[
+        list[str] | None,
+        typer.Option("--differs", metavar="FIELD", help="What differs on purpose; repeatable."),
+    ] = None,
+    metric_a: Annotated[
+        str | None,
+        typer.Option("--metric-a", help="greedy, mean, gate, selected or oracle; default by mode."),
+    ] = None,
+    metric_b: Annotated[str | None, typer.Option("--metric-b", help="The same for B.")] = None,
+    equal_tokens: Annotated[
+        bool,
+        typer.Option("--equal-tokens", help="Give the gate as many tokens as the other run used."),
+    ] = False,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> int:
+    """Hold two runs against each other, problem by problem, with a paired test."""
+    from dataclasses import asdict
+
+    from codekiln.cli.console import write_json
+    from codekiln.cli.eval_display import print_comparison
+    from codekiln.evals import compare, find_run, results_folder
+
+    folder = results_folder(_path(results))
+    found: Comparison = compare(
+        find_run(folder, first),
+        find_run(folder, second),
+        differing=tuple(differs or ()),
+        metric_a=metric_a,
+        metric_b=metric_b,
+        equal_tokens=equal_tokens,
+    )
+    if as_json:
+        write_json(asdict(found))
+    else:
+        print_comparison(found)
+    return 0
+
+
+@evaluate.command("report")
+def report_command(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN...", help="Ids of runs; default: all.")
+    ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Write one web page.")
+    ] = None,
+    markdown: Annotated[
+        str | None, typer.Option("--markdown", metavar="FILE", help="Write Markdown; '-': stdout.")
+    ] = None,
+    results: Results = None,
+) -> int:
+    """Tables and pictures of stored runs. Without a file, Markdown goes to stdout."""
+    from codekiln.cli.console import write_stdout
+    from codekiln.core.errors import UsageError
+    from codekiln.evals import find_run, results_folder, stored_runs
+    from codekiln.evals.report import markdown_report, write_report
+
+    folder = results_folder(_path(results))
+    chosen = (
+        [find_run(folder, name) for name in runs]
+        if runs
+        else [stored for stored in stored_runs(folder) if stored.is_whole]
+    )
+    if not chosen:
+        raise UsageError(f"there is no finished run in {folder}", "See 'codekiln eval run --help'")
+    if markdown == "-" or (markdown is None and html is None):
+        write_stdout(markdown_report(chosen))
+    write_report(chosen, _path(markdown if markdown != "-" else None), _path(html))
+    return 0
+
+
+@evaluate.command("calibrate")
+def calibrate_command(
+    suite: SuiteName,
+    language: Language = None,
+    data: Data = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="Only the first N problems.")
+    ] = None,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Run programs even where only limits keep them in.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> int:
+    """Score a suite's own solutions: references must pass, seeded bugs fail. Exit 1: not so."""
+    from codekiln.cli.console import write_json
+    from codekiln.cli.eval_display import print_calibration, show_run
+    from codekiln.evals import calibrate_suite
+
+    with show_run(quiet=quiet) as listener:
+        found = calibrate_suite(
+            suite, language or "", _path(data), listener, limit=limit, unsafe=unsafe
+        )
+    if as_json:
+        write_json(found.as_json())
+    else:
+        print_calibration(found)
+    return 0 if found.ok else 1
+
+
+def _asking(
+    mode: str, n: int, temperature: float, top_p: float, max_tokens: int, seed: int, form: str
+) -> Asking:
+    from codekiln.core.errors import UsageError
+    from codekiln.evals import MODES, Asking
+    from codekiln.generation.prompt_forms import prompt_form
+
+    chosen = next((known for known in MODES if known == mode), None)
+    if chosen is None:
+        raise UsageError(f"the mode {mode!r} is not known", f"Choose one of: {', '.join(MODES)}")
+    prompt_form(form)
+    if chosen == "greedy":
+        n, temperature = 1, 0.0
+    return Asking(chosen, n, temperature, top_p, max_tokens, seed, form)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def _line(stored: Stored, summary: Summary | None) -> dict[str, object]:
+    """A run in one line: the fields that docs/evaluation.md describes."""
+    from codekiln.evals import summary_as_json
+
+    run = stored.run
+    known = summary_as_json(summary) if summary is not None else stored.summary()
+    return {
+        "id": run.id,
+        "created": run.created,
+        "suite": run.suite,
+        "language": run.language,
+        "problems": run.problems,
+        "done": known.get("problems", len(stored.outcomes()) if not known else 0),
+        "model": run.model,
+        "mode": run.mode,
+        "n": run.settings.get("n"),
+        "pass@1": known.get("greedy") if run.mode != "sample" else known.get("mean"),
+        "greedy": known.get("greedy"),
+        "mean": known.get("mean"),
+        "gate": known.get("gate"),
+        "selected@1": known.get("selected"),
+        "oracle@n": known.get("oracle"),
+        "recovered": known.get("recovered"),
+        "verified": known.get("verified"),
+        "verified_wrong": known.get("verified_wrong"),
+        "overturned": known.get("overturned"),
+        "tokens": known.get("tokens"),
+        "executions": known.get("executions"),
+        "seconds": known.get("wall_s"),
+        "dataset": run.dataset,
+        "settings": run.settings,
+        "note": run.note,
+    }
+
+
+def _percent(value: object) -> str:
+    return f"{value:.1%}" if isinstance(value, float) else "-"

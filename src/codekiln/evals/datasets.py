@@ -1,0 +1,168 @@
+"""Finds benchmark files and believes them only by their hash. Does not know what they mean.
+
+A folder that the caller or CODEKILN_DATA names is the only place then; otherwise files come from
+the cache, and what is missing there is downloaded from its public home.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.resources
+import json
+import os
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from codekiln.core.errors import CodekilnError, UsageError
+from codekiln.core.files import write_atomic
+from codekiln.core.settings import load_settings
+
+DATA_VARIABLE = "CODEKILN_DATA"
+_DOWNLOAD_S = 60.0
+
+
+class DataError(CodekilnError):
+    """A benchmark file that is missing, altered, or cannot be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One file of public benchmark data; `sha256` is of its uncompressed text."""
+
+    name: str
+    path: str
+    sha256: str
+    url: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A set of problems: which reader understands it, which file holds each language.
+
+    `problems` says how many a whole suite holds per language; 0 means that the data are part of
+    codekiln. `excluded` names a file whose problems are left out.
+    """
+
+    name: str
+    title: str
+    kind: str
+    tests: str
+    files: dict[str, str]
+    problems: dict[str, int]
+    excluded: str = ""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages in the order of the registry, the default first."""
+        return tuple(self.problems)
+
+
+@cache
+def _registry() -> dict[str, Any]:
+    text = importlib.resources.files("codekiln.evals").joinpath("suites.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def suites() -> tuple[Suite, ...]:
+    """Every suite."""
+    return tuple(
+        Suite(
+            name=name,
+            title=entry["title"],
+            kind=entry["kind"],
+            tests=entry["tests"],
+            files=entry.get("files", {}),
+            problems=entry["problems"],
+            excluded=entry.get("excluded", ""),
+        )
+        for name, entry in _registry()["suites"].items()
+    )
+
+
+def find_suite(name: str) -> Suite:
+    """The suite of this name. Raises UsageError that lists those there are."""
+    for suite in suites():
+        if suite.name == name.casefold():
+            return suite
+    known = ", ".join(suite.name for suite in suites())
+    raise UsageError(f"there is no suite {name!r}", f"Choose one of: {known}")
+
+
+def data_file(name: str) -> DataFile:
+    """The registered file of this name."""
+    return DataFile(name=name, **_registry()["files"][name])
+
+
+def read_rows(file: DataFile, data: Path | None = None) -> list[dict[str, Any]]:
+    """The JSON objects of a file, in order. Raises DataError."""
+    return [json.loads(line) for line in read_text(file, data).splitlines() if line.strip()]
+
+
+def read_text(file: DataFile, data: Path | None = None) -> str:
+    """The text of a file, whose hash was compared. Raises DataError."""
+    folder = data or _folder_of_environment()
+    if folder is not None:
+        return _checked(file, _existing(file, folder)).decode()
+    cached = load_settings().cache_dir / "benchmarks"
+    if not (cached / file.path).is_file():
+        _download(file, cached / file.path)
+    return _checked(file, cached / file.path).decode()
+
+
+def _folder_of_environment() -> Path | None:
+    value = os.environ.get(DATA_VARIABLE, "")
+    return Path(value).expanduser() if value else None
+
+
+def _existing(file: DataFile, folder: Path) -> Path:
+    for path in (folder / file.path, (folder / file.path).with_suffix("")):
+        if path.is_file():
+            return path
+    raise DataError(
+        f"{folder} has no {file.path} ({file.licence})",
+        f"Get it from {file.url} and put it there",
+    )
+
+
+def _checked(file: DataFile, path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+        text = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (OSError, EOFError, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"{path} cannot be read: {error}", f"Get it anew from {file.url}"
+        ) from error
+    found = hashlib.sha256(text).hexdigest()
+    if found != file.sha256:
+        raise DataError(
+            f"{path} is not the published file: the SHA-256 of its text is {found[:16]}…, "
+            f"not {file.sha256[:16]}…",
+            f"Get it anew from {file.url}",
+        )
+    return text
+
+
+def _download(file: DataFile, target: Path) -> None:
+    if load_settings().offline:
+        raise DataError(
+            f"{file.path} is not in the cache, and CODEKILN_OFFLINE forbids the network",
+            f"Get it from {file.url} and give its folder with --data or {DATA_VARIABLE}",
+        )
+    import httpx
+
+    try:
+        answer = httpx.get(file.url, follow_redirects=True, timeout=_DOWNLOAD_S)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise DataError(
+            f"{file.path} cannot be downloaded from {file.url}: {error or type(error).__name__}",
+            f"Get it by other means and give its folder with --data or {DATA_VARIABLE}",
+        ) from error
+    plain = answer.content
+    packed = plain if plain[:2] == b"\x1f\x8b" else gzip.compress(plain, mtime=0)
+    write_atomic(target, packed)

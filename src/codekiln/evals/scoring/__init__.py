@@ -1,0 +1,1 @@
+"""What runs in the scorer process, and only there: hidden tests and their verdicts."""

@@ -1,0 +1,52 @@
+"""How the budget of candidates is spent: what is drawn next, and when it is enough.
+
+A first small round with the greedy draft; where that settles it, nothing more is drawn. Harder
+tasks get the rest of the budget. Further drafts, not repairs, are what solves hard tasks with
+small models (docs/evaluation.md has the figures), so only a small part is kept for repairs.
+"""
+
+from __future__ import annotations
+
+from codekiln.core import Prompt, Task, Verdict
+from codekiln.generation.confidence import evidence_of, probability
+from codekiln.generation.drafting import Round
+from codekiln.generation.workbench import Workbench
+
+FIRST_ROUND = 4
+# One of so many candidates is kept for repairs.
+REPAIR_SHARE = 5
+# Where the chosen answer is this likely to be right, further drafts seldom change it.
+SETTLED = 0.93
+
+
+def form_of(task: Task) -> str:
+    """The prompt form for drafts of a task."""
+    is_function = bool(task.entry_point) and not task.entry_point[0].isupper()
+    return "complete" if task.language == "python" and is_function else "default"
+
+
+def is_settled(bench: Workbench) -> bool:
+    """True when the candidates so far make more drafts pointless."""
+    if len(bench.candidates) < 2:
+        return False
+    selection = bench.select()
+    if bench.assessments[selection.index].verdict is not Verdict.PASSED:
+        return False
+    evidence = evidence_of(bench.candidates, bench.assessments, selection)
+    return (probability(evidence) or 0.0) >= SETTLED
+
+
+def next_drafts(bench: Workbench, prompt: Prompt) -> Round | None:
+    """The next round of drafts, None when the rest of the budget is for repairs."""
+    form = form_of(bench.task)
+    drawn = sum(candidate.form == form for candidate in bench.candidates)
+    total = bench.options.drafts
+    most = max(1, total - total // REPAIR_SHARE)
+    if drawn == 0:
+        return Round(prompt, min(FIRST_ROUND, most), greedy=True, form=form)
+    left = most - drawn
+    if left <= 0:
+        # Where a draft passes, nothing needs a repair: the rest tells the passing ones apart.
+        passing = any(a.verdict is Verdict.PASSED for a in bench.assessments)
+        left = bench.budget if passing else 0
+    return Round(prompt, left, form=form) if left > 0 else None

@@ -1,0 +1,253 @@
+"""Stepwise generation: a long task is written function by function, each checked on its own.
+
+The plan comes from the task where it names its functions, else from the model. A function is
+drawn several times with all finished ones before its eyes, checked with those examples that need
+nothing unwritten, and the best is kept; the last function is the one that was asked for, and the
+whole is checked with all examples. Python only.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from codekiln.core import Assessment, Candidate, Message, Prompt, Task
+from codekiln.core.errors import ContextOverflowError
+from codekiln.generation.drafting import Round, draw
+from codekiln.generation.prompt_forms import prompt_form
+from codekiln.generation.prompts import build_prompt
+from codekiln.generation.selection import select, standing
+from codekiln.generation.workbench import Workbench
+from codekiln.verify import assess_many, normalise
+
+FORM = "stepwise"
+DRAFTS_PER_STEP = 3
+DRAFTS_OF_LAST = 4
+MOST_STEPS = 8
+# Different versions of helpers that the last function may be put together with.
+MOST_MODULES = 24
+_SIGNATURE = re.compile(r"`(?:def\s+)?([A-Za-z_]\w*)\(([^`()]*(?:\([^`()]*\)[^`()]*)*)\)([^`]*)`")
+_PLAN_LINE = re.compile(
+    r"^[\s\-*\d.`]*(?:def\s+)?([A-Za-z_]\w*)\(([^()]*)\)"
+    r"(?:\s*->\s*[\w\[\], .|]+)?`?\s*[:–-]?\s*(.*)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One function to write: its name, the signature line, and what is said about it."""
+
+    name: str
+    signature: str
+    purpose: str = ""
+
+
+def is_worthwhile(task: Task) -> bool:
+    """True for a task that names several functions to write."""
+    return task.language == "python" and len(named_steps(task)) >= 2
+
+
+def named_steps(task: Task) -> tuple[Step, ...]:
+    """The functions that a task names by signature, in its order, the one asked for last."""
+    text = "\n".join([task.description, *task.constraints])
+    steps: dict[str, Step] = {}
+    for match in _SIGNATURE.finditer(text):
+        name, arguments, rest = match.groups()
+        signature = f"def {name}({arguments}){rest.strip().rstrip(':')}:"
+        if name not in steps and _parses(signature) and _are_parameters(arguments):
+            steps[name] = Step(name, signature)
+    if task.entry_point not in steps:
+        return ()
+    last = steps.pop(task.entry_point)
+    return (*list(steps.values())[: MOST_STEPS - 1], last)
+
+
+def write_stepwise(bench: Workbench) -> None:
+    """Write the task's functions one by one; the finished modules join the bench's candidates.
+
+    Raises what drawing and checking raise.
+    """
+    task = bench.task
+    steps = named_steps(task) or _planned(bench)
+    if not steps:
+        return
+    finished: list[str] = []
+    done: set[str] = set()
+    for step in steps[:-1]:
+        versions = _versions(bench, step, finished, done, DRAFTS_PER_STEP)
+        if not versions:
+            continue
+        finished.append(versions[0])
+        done.add(step.name)
+    versions = _versions(bench, steps[-1], finished, done, DRAFTS_OF_LAST)
+    before = "\n\n".join(finished)
+    _offer(bench, [f"{before}\n\n{version}".strip() + "\n" for version in versions])
+
+
+def _versions(
+    bench: Workbench, step: Step, finished: Sequence[str], done: set[str], count: int
+) -> list[str]:
+    """Versions of one function, the best first; each is only what is new."""
+    prompt = _step_prompt(bench, step, finished)
+    drafts = Round(
+        prompt, count, first_index=1000 * (len(done) + 1), greedy=True, form=FORM, number=0
+    )
+    sub = _sub_task(bench.task, step, done)
+    with bench.clock("sample"):
+        drawn = draw(sub, drafts, bench.options, bench.backend, bench.on_event, bench.cancel)
+    bench.side_tokens += sum(candidate.completion_tokens for candidate in drawn)
+    parts = [_new_part(candidate.code, step.name, done) for candidate in drawn]
+    before = "\n\n".join(finished)
+    codes = [f"{before}\n\n{part}".strip() + "\n" if part else "" for part in parts]
+    with bench.clock("check"):
+        assessments = assess_many(codes, sub, isolation=bench.isolation)
+    return _ranked(drawn, parts, assessments)
+
+
+def _ranked(
+    drawn: Sequence[Candidate], parts: Sequence[str], assessments: Sequence[Assessment]
+) -> list[str]:
+    usable = [place for place, part in enumerate(parts) if part]
+    if not usable:
+        return []
+    numbered = [replace(drawn[place], index=place, code=parts[place]) for place in usable]
+    best = select(numbered, [assessments[place] for place in usable]).index
+    order = sorted(usable, key=lambda p: (p == best, standing(assessments[p]), -p), reverse=True)
+    found: dict[str, str] = {}
+    for place in order:
+        found.setdefault(normalise(parts[place]), parts[place])
+    return list(found.values())
+
+
+def _offer(bench: Workbench, codes: Sequence[str]) -> None:
+    """Check whole modules and keep those that may be the answer."""
+    first = len(bench.candidates)
+    wholes = [
+        Candidate(first + number, code, code, sample=number, form=FORM, greedy=False)
+        for number, code in enumerate(codes)
+    ]
+    if wholes:
+        bench.add(wholes)
+
+
+def _sub_task(task: Task, step: Step, done: set[str]) -> Task:
+    """The task of one function: the examples that need nothing that is not written yet."""
+    known = done | {step.name}
+    named = {other.name for other in named_steps(task)}
+    examples = tuple(
+        example
+        for example in task.examples
+        if example.call
+        and (used := _names(example.call)) & {step.name}
+        and not (used & named) - known
+    )
+    return replace(
+        task, entry_point=step.name, signature=step.signature, skeleton="", examples=examples
+    )
+
+
+def _names(source: str) -> set[str]:
+    try:
+        return {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
+    except SyntaxError:
+        return set()
+
+
+def _step_prompt(bench: Workbench, step: Step, finished: Sequence[str]) -> Prompt:
+    """The task, what is written, and the one function to write now."""
+    form = prompt_form("step")
+    base = build_prompt(
+        bench.task,
+        form="step",
+        count_tokens=bench.backend.count_tokens,
+        budget_tokens=bench.prompt_tokens,
+    )
+    written = "\n\n".join(finished)
+    said = form.request["written" if written else "first"].format(
+        written=written, signature=step.signature, name=step.name, purpose=step.purpose
+    )
+    user = base.messages[-1]
+    prompt = replace(
+        base,
+        messages=(*base.messages[:-1], Message("user", f"{user.content}\n\n{said}")),
+        prefill=f"{base.prefill}def {step.name}(",
+    )
+    counted = bench.backend.count_tokens(prompt)
+    if counted is not None and counted > bench.prompt_tokens:
+        raise ContextOverflowError(
+            f"the functions written so far and the task take {counted} tokens, "
+            f"{bench.prompt_tokens} are there for the prompt",
+            "Use a model with a larger context, or ask for fewer new tokens",
+        )
+    return prompt
+
+
+def _planned(bench: Workbench) -> tuple[Step, ...]:
+    """The model's own plan; empty when it gives none."""
+    task = bench.task
+    if not task.entry_point:
+        return ()
+    form = prompt_form("plan")
+    prompt = build_prompt(
+        task,
+        form="plan",
+        count_tokens=bench.backend.count_tokens,
+        budget_tokens=bench.prompt_tokens,
+    )
+    options = replace(bench.options, max_tokens=min(300, bench.options.max_tokens))
+    drafts = Round(prompt, 1, first_index=900, greedy=True, form=form.name)
+    with bench.clock("sample"):
+        drawn = draw(task, drafts, options, bench.backend, bench.on_event, bench.cancel)
+    bench.side_tokens += drawn[0].completion_tokens
+    steps: dict[str, Step] = {}
+    for line in (prompt.prefill + drawn[0].completion).splitlines():
+        match = _PLAN_LINE.match(line)
+        if match and _parses(f"def {match[1]}({match[2]}):") and match[1] != task.entry_point:
+            steps[match[1]] = Step(match[1], f"def {match[1]}({match[2]}):", match[3].strip())
+    if not steps:
+        return ()
+    own = task.signature.strip() or f"def {task.entry_point}(...)"
+    return (*list(steps.values())[:MOST_STEPS], Step(task.entry_point, own))
+
+
+def _new_part(code: str, name: str, done: set[str]) -> str:
+    """What a completion adds: the function, its own helpers and imports, nothing that is done."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return ""
+    body: list[ast.stmt] = [
+        node
+        for node in tree.body
+        if isinstance(
+            node,
+            ast.FunctionDef
+            | ast.AsyncFunctionDef
+            | ast.ClassDef
+            | ast.Import
+            | ast.ImportFrom
+            | ast.Assign
+            | ast.AnnAssign,
+        )
+        and getattr(node, "name", "") not in done
+    ]
+    if not any(getattr(node, "name", "") == name for node in body):
+        return ""
+    return ast.unparse(ast.Module(body, []))
+
+
+def _parses(signature: str) -> bool:
+    try:
+        ast.parse(f"{signature}\n    pass\n")
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _are_parameters(arguments: str) -> bool:
+    """False for a call such as `f(1, "a")`."""
+    return bool(re.fullmatch(r"[\w\s,:=\[\]|.*\"'()]*", arguments)) and not re.search(
+        r"(?:^|,)\s*(?:\d|['\"\[{(])", arguments
+    )

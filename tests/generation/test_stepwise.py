@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+from scripted_backend import ScriptedBackend
+
+from codekiln.core import Verdict
+from codekiln.generation import Options, generate_recorded, read_task
+from codekiln.generation.stepwise import is_worthwhile, named_steps
+
+TASK = """# Sum of a formula
+
+## Description
+Write `evaluate(text)` that gives the sum of a formula such as `1+2+30`.
+Build it from `tokens(text)`, which gives the numbers as strings, and `numbers(parts)`, which turns
+a list of strings into integers.
+
+## Examples
+evaluate("1+2+30") -> 33
+evaluate("7") -> 7
+tokens("1+2") -> ["1", "2"]
+numbers(["4", "5"]) -> [4, 5]
+
+## Constraints
+- Do not use `eval("1+2")`.
+"""
+TOKENS = "text):\n    return text.split('+')\n"
+BAD_TOKENS = "text):\n    return list(text)\n"
+NUMBERS = "parts):\n    return [int(part) for part in parts]\n"
+EVALUATE = "text):\n    return sum(numbers(tokens(text)))\n"
+
+
+def test_the_functions_that_a_task_names_are_steps_and_its_own_comes_last() -> None:
+    steps = named_steps(read_task(TASK))
+    assert [step.name for step in steps] == ["tokens", "numbers", "evaluate"]
+    assert steps[0].signature == "def tokens(text):"
+
+
+def test_only_a_task_with_several_functions_is_worth_it() -> None:
+    assert is_worthwhile(read_task(TASK))
+    assert not is_worthwhile(read_task("Write `add(a, b)`. add(1, 2) -> 3"))
+    assert not is_worthwhile(read_task("Write add so that add(1, 2) -> 3"))
+
+
+def test_each_function_is_checked_by_its_own_examples_before_the_next() -> None:
+    backend = ScriptedBackend(
+        [BAD_TOKENS, TOKENS, BAD_TOKENS], [NUMBERS] * 3, [EVALUATE, EVALUATE, EVALUATE, EVALUATE]
+    )
+    options = Options(n=8, seed=1, strategy="stepwise")
+    generated = generate_recorded(read_task(TASK), options, backend=backend)
+    answer = generated.answer
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
+    assert "split('+')" in answer.code
+    assert generated.record.tokens["steps"] == 100
+    second = backend.calls[1][0].prompt.messages[-1].content
+    assert "split('+')" in second
+    assert "def numbers(parts):" in second
+    assert backend.calls[2][0].prompt.prefill.endswith("def evaluate(")
+
+
+def test_a_step_that_gives_nothing_is_left_out_and_the_rest_goes_on() -> None:
+    whole = "text):\n    return sum(int(part) for part in text.split('+'))\n"
+    backend = ScriptedBackend(["?!"] * 3, ["?!"] * 3, *([[whole] * 4] * 6))
+    options = Options(n=8, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert "def evaluate" in answer.code
+
+
+def test_a_plan_is_asked_for_where_the_task_names_no_functions() -> None:
+    task = read_task("Write total(text), the sum of a formula. total('1+2') -> 3")
+    backend = ScriptedBackend(
+        ["split_parts(text)`: the parts\n2. `total(text)`: the sum\n"],
+        ["text):\n    return text.split('+')\n"] * 3,
+        ["text):\n    return sum(int(part) for part in split_parts(text))\n"] * 4,
+    )
+    options = Options(n=8, seed=1, strategy="stepwise")
+    answer = generate_recorded(task, options, backend=backend).answer
+    assert "def split_parts" in answer.code
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize("plan", ["", "I cannot plan.", "1. total(text)"])
+def test_without_a_plan_whole_drafts_are_drawn(plan: str) -> None:
+    right = "def total(text):\n    return sum(map(int, text.split('+')))\n"
+    task = read_task("Write total(text), the sum of a formula. total('1+2') -> 3")
+    backend = ScriptedBackend([plan], [right] * 4)
+    options = Options(n=4, seed=1, strategy="stepwise")
+    answer = generate_recorded(task, options, backend=backend).answer
+    assert answer.code == right
