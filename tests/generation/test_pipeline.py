@@ -75,37 +75,37 @@ def test_at_temperature_zero_one_draft_is_enough() -> None:
 
 
 def test_when_nothing_passes_the_best_one_is_repaired_with_the_finding_in_the_prompt() -> None:
-    backend = ScriptedBackend([CRASHES, SQUARE, BROKEN], [RIGHT])
-    answer = ask(backend, n=4)
+    backend = ScriptedBackend([CRASHES, SQUARE, BROKEN, CRASHES], [RIGHT])
+    answer = ask(backend, n=5)
     assert answer.code == "def double(x):\n    return x * 2\n"
     assert answer.candidate is not None
-    assert (answer.candidate.round, answer.candidate.parent, answer.candidate.index) == (1, 1, 3)
+    assert (answer.candidate.round, answer.candidate.parent, answer.candidate.index) == (1, 1, 4)
     prompt = "\n".join(message.content for message in backend.calls[1][0].prompt.messages)
     assert "return x ** 2" in prompt
     assert "double(3)" in prompt
     assert "9" in prompt
     assert "6" in prompt
-    assert len(answer.candidates) == len(answer.assessments) == 4
-    assert len({candidate.index for candidate in answer.candidates}) == 4
+    assert len(answer.candidates) == len(answer.assessments) == 5
+    assert len({candidate.index for candidate in answer.candidates}) == 5
 
 
 def test_a_repair_has_seeds_that_no_draft_had() -> None:
-    backend = ScriptedBackend([SQUARE] * 3, [CRASHES])
-    ask(backend, n=4)
+    backend = ScriptedBackend([SQUARE] * 4, [CRASHES])
+    ask(backend, n=5)
     seeds = [
         (request.sampling.seed or 0) + sample
         for call in backend.calls
         for request in call
         for sample in range(request.n)
     ]
-    assert len(set(seeds)) == len(seeds) == 4
+    assert len(set(seeds)) == len(seeds) == 5
 
 
 def test_a_repair_that_loses_an_example_is_not_taken() -> None:
     # Passes two examples instead of one, but not the one that passed before.
     other = "def double(x):\n    return x * 2 if x != 2 else 5\n"
-    backend = ScriptedBackend([SQUARE] * 3, [other])
-    answer = ask(backend, n=4)
+    backend = ScriptedBackend([SQUARE] * 4, [other])
+    answer = ask(backend, n=5)
     assert answer.candidate is not None
     assert answer.candidate.round == 0
     assert answer.code == SQUARE
@@ -114,13 +114,13 @@ def test_a_repair_that_loses_an_example_is_not_taken() -> None:
 
 def test_a_repair_that_is_only_as_good_is_not_taken() -> None:
     other = "def double(x):\n    return x ** 2 + 0\n"
-    answer = ask(ScriptedBackend([SQUARE] * 3, [other]), n=4)
+    answer = ask(ScriptedBackend([SQUARE] * 4, [other]), n=5)
     assert answer.code == SQUARE
     assert answer.why_unverified.startswith("no candidate passed")
 
 
 def test_an_answer_without_code_is_repaired_too() -> None:
-    answer = ask(ScriptedBackend(["", "", ""], [RIGHT]), n=4)
+    answer = ask(ScriptedBackend(["", "", "", ""], [RIGHT]), n=5)
     assert answer.code == "def double(x):\n    return x * 2\n"
 
 
@@ -196,10 +196,10 @@ def test_cancelling_while_candidates_are_checked_does_not_wait_for_them() -> Non
 
 def test_events_count_every_candidate_through_every_stage() -> None:
     events: list[Event] = []
-    backend = ScriptedBackend([SQUARE, CRASHES, SQUARE], [RIGHT])
-    generate(TASK, backend=backend, n=4, on_event=events.append)
+    backend = ScriptedBackend([SQUARE, CRASHES, SQUARE, SQUARE], [RIGHT])
+    generate(TASK, backend=backend, n=5, on_event=events.append)
     last = {event.stage: (event.done, event.total) for event in events}
-    assert last["sample"] == (3, 3)
+    assert last["sample"] == (4, 4)
     assert last["repair"] == (1, 1)
     assert last["check"] == (1, 1)
     greedy = "".join(e.text for e in events if e.stage == "sample" and e.sample == 0)

@@ -71,7 +71,7 @@ def test_the_main_job_recombines_before_it_repairs(sandbox: Isolation) -> None:
         f"{BAD_WORDS}\n{BAD_TOTAL}",
     ]
     backend = ScriptedBackend(drafts)
-    answer = generate_recorded(TASK, Options(n=4, seed=1), backend=backend).answer
+    answer = generate_recorded(TASK, Options(n=3, seed=1), backend=backend).answer
     assert answer.candidate is not None
     assert answer.candidate.form == "recombined"
     assert len(backend.calls) == 1

@@ -105,8 +105,11 @@ def run_command(
     ] = 1024,
     seed: Annotated[int, typer.Option("--seed", help="Fixes every draw.")] = 0,
     form: Annotated[
-        str, typer.Option("--form", help="Prompt form of the modes greedy and sample.")
-    ] = "complete",
+        str,
+        typer.Option(
+            "--form", help="Prompt form of the modes greedy and sample; auto: as generate."
+        ),
+    ] = "auto",
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Only the first N problems.")
     ] = None,
@@ -303,7 +306,8 @@ def _asking(
     chosen = next((known for known in MODES if known == mode), None)
     if chosen is None:
         raise UsageError(f"the mode {mode!r} is not known", f"Choose one of: {', '.join(MODES)}")
-    prompt_form(form)
+    if form != "auto":
+        prompt_form(form)
     if chosen == "greedy":
         n, temperature = 1, 0.0
     return Asking(chosen, n, temperature, top_p, max_tokens, seed, form)

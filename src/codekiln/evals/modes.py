@@ -17,6 +17,7 @@ from codekiln.evals.problems import Problem
 from codekiln.generation import Options
 from codekiln.generation.door import run_unrecorded
 from codekiln.generation.prompts import build_prompt
+from codekiln.generation.schedule import form_of
 from codekiln.generation.workbench import ASSUMED_CONTEXT_TOKENS
 from codekiln.sandbox import Isolation
 from codekiln.verify import assess_many, extract_code
@@ -28,7 +29,7 @@ MODES: tuple[Mode, ...] = ("greedy", "sample", "verified", "stepwise")
 @dataclass(frozen=True, slots=True)
 class Asking:
     """How to ask. `n` counts drafts in sample mode and all candidates in the modes that choose;
-    `form` names the prompt form of greedy and sample mode."""
+    `form` names the prompt form of greedy and sample mode, "auto" the one of the main job."""
 
     mode: Mode
     n: int = 1
@@ -36,7 +37,7 @@ class Asking:
     top_p: float = 1.0
     max_tokens: int = 1024
     seed: int = 0
-    form: str = "complete"
+    form: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _plain(
 ) -> Asked:
     task = problem.task
     window = backend.info.context_tokens or ASSUMED_CONTEXT_TOKENS
-    prompt_name = problem.form or asking.form
+    prompt_name = problem.form or (form_of(task) if asking.form == "auto" else asking.form)
     prompt = build_prompt(
         task,
         form=prompt_name,

@@ -219,17 +219,16 @@ def _is_call_of_check(node: ast.stmt) -> bool:
 
 def _multipl_e(rows: Rows, _: str, language: str) -> Iterator[HiddenProblem]:
     for row in rows:
-        entry = row["name"].split("_", 2)[2]
+        tests = multipl_e_tests(language, row)
         yield HiddenProblem(
             public={
-                "id": row["name"],
+                "id": row.get("name") or row["task_id"],
                 "language": language,
                 "shape": "completion",
-                "entry_point": entry,
+                "entry_point": tests.entry_point,
                 "text": row["prompt"],
-                "stop": row["stop_tokens"],
             },
-            tests=multipl_e_tests(language, row),
+            tests=tests,
             reference="",
         )
 
