@@ -133,19 +133,25 @@ class LocalBackend:
         self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
     ) -> list[tuple[Completion, ...]]:
         """See Backend."""
-        return collect(self.stream(requests, cancel), requests)
+        return collect(self._run(requests, cancel, whole=True), requests)
 
     def stream(
         self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
     ) -> Iterator[Delta]:
         """See Backend."""
+        return self._run(requests, cancel, whole=False)
+
+    def _run(
+        self, requests: Sequence[CompletionRequest], cancel: Cancel | None, *, whole: bool
+    ) -> Iterator[Delta]:
+        """Deltas as the engine gives them; with `whole` only one per finished completion."""
         self._refuse_when_gone()
         samples = [
             _Sample(index, sample, generation)
             for index, request in enumerate(requests)
             for sample, generation in enumerate(self._generations(request))
         ]
-        call = _Submit(samples, queue.SimpleQueue())
+        call = _Submit(samples, queue.SimpleQueue(), whole)
         with self._gate:
             self._refuse_when_gone()
             self._inbox.put(call)
@@ -259,6 +265,8 @@ class _Submit:
 
     samples: list[_Sample]
     outbox: queue.SimpleQueue[tuple[_Sample, Event] | BaseException]
+    # Waking a thread for every token takes the interpreter from the engine's own thread.
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +280,8 @@ def _hand_out(event: Event, running: dict[int, tuple[_Submit, _Sample]]) -> None
     call, sample = running[event.ticket]
     if event.finished is not None:
         del running[event.ticket]
+    elif call.whole:
+        return
     call.outbox.put((sample, event))
 
 

@@ -15,14 +15,18 @@ from codekiln.backends import Backend, Cancel, CompletionRequest
 from codekiln.core import Answer, Assessment, Candidate, Prompt, Sampling
 from codekiln.evals.problems import Problem
 from codekiln.generation import Options
-from codekiln.generation.door import run_unrecorded
+from codekiln.generation.confidence import evidence_of
+from codekiln.generation.door import Generated, run_unrecorded
 from codekiln.generation.prompts import build_prompt
 from codekiln.generation.schedule import form_of
+from codekiln.generation.selection import select
 from codekiln.generation.workbench import ASSUMED_CONTEXT_TOKENS
 from codekiln.sandbox import Isolation
 from codekiln.verify import assess_many, extract_code
 
 Mode = Literal["greedy", "sample", "verified", "stepwise"]
+# Sizes of the first drafts for which sample mode tells what would have been chosen.
+PREFIXES = (1, 2, 4, 6, 8, 10)
 MODES: tuple[Mode, ...] = ("greedy", "sample", "verified", "stepwise")
 
 
@@ -50,6 +54,7 @@ class Asked:
     prompt: dict[str, Any]
     seconds: float = 0.0
     side_tokens: int = 0
+    evidence: tuple[dict[str, float], ...] = ()
 
     @property
     def executions(self) -> int:
@@ -133,7 +138,26 @@ def _plain(
     if asking.mode == "sample" and isolation is not None:
         codes = [candidate.code for candidate in candidates]
         assessments = assess_many(codes, task, isolation=isolation)
-    return Asked(candidates, tuple(assessments), None, _prompt_as_json(prompt))
+    return Asked(
+        candidates,
+        tuple(assessments),
+        None,
+        _prompt_as_json(prompt),
+        evidence=tuple(
+            _evidence(candidates[:count], assessments[:count], task.language)
+            for count in PREFIXES
+            if count <= len(assessments)
+        ),
+    )
+
+
+def _evidence(
+    candidates: Sequence[Candidate], assessments: Sequence[Assessment], language: str
+) -> dict[str, float]:
+    """What would have been chosen of these, and by what evidence."""
+    selection = select(candidates, assessments, language)
+    features = asdict(evidence_of(candidates, assessments, selection))
+    return {"drafts": len(candidates), "chosen": selection.index, **features}
 
 
 def _chosen(problem: Problem, asking: Asking, backend: Backend, cancel: Cancel | None) -> Asked:
@@ -152,7 +176,16 @@ def _chosen(problem: Problem, asking: Asking, backend: Backend, cancel: Cancel |
         answer,
         _prompt_as_json(generated.prompt),
         side_tokens=generated.record.tokens["steps"],
+        evidence=_told(generated),
     )
+
+
+def _told(generated: Generated) -> tuple[dict[str, float], ...]:
+    answer = generated.answer
+    if generated.evidence is None or answer.candidate is None:
+        return ()
+    counted = {"drafts": len(answer.candidates), "chosen": answer.candidate.index}
+    return ({**counted, **asdict(generated.evidence)},)
 
 
 def _prompt_as_json(prompt: Prompt) -> dict[str, Any]:

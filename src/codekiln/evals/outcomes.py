@@ -50,6 +50,8 @@ class Outcome:
     choose. `confidence` is the probability of being right that was told with it. `executions`
     counts programs run by codekiln's own checks, `seconds` is from the request to the answer
     without scoring. `prompt` is the exact first prompt: messages, prefill and stops.
+    `evidence` has the features behind the confidence, with the number of `drafts` they rest on
+    and the candidate that was, or would have been, `chosen`.
     `side_tokens` are those of plans and single functions, which are no candidates themselves.
     """
 
@@ -63,6 +65,7 @@ class Outcome:
     prompt: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     side_tokens: int = 0
+    evidence: tuple[dict[str, float], ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -127,7 +130,8 @@ def outcome_from_json(data: dict[str, Any]) -> Outcome:
     names = {item.name for item in fields(Outcome)}
     known = {key: value for key, value in data.items() if key in names}
     known["candidates"] = tuple(_scored(item) for item in data["candidates"])
-    known["notes"] = tuple(data.get("notes", ()))
+    for name in ("notes", "evidence"):
+        known[name] = tuple(data.get(name, ()))
     return Outcome(**known)
 
 

@@ -205,6 +205,7 @@ def _scored(problem: Problem, asked: Asked, asking: Asking, scorer: ScorerProces
         prompt=asked.prompt,
         notes=answer.notes if answer is not None else (),
         side_tokens=asked.side_tokens,
+        evidence=asked.evidence,
     )
 
 

@@ -17,6 +17,7 @@ from codekiln.core.errors import CancelledError, CodekilnError, UsageError
 from codekiln.core.settings import load_settings
 from codekiln.generation import environment, records
 from codekiln.generation.checking import isolation_for
+from codekiln.generation.confidence import Evidence
 from codekiln.generation.events import LoadingProgress, OnEvent, ignore
 from codekiln.generation.options import Options
 from codekiln.generation.pipeline import Result, answer_task
@@ -29,11 +30,12 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """An answer with its record, and the exact first prompt."""
+    """An answer with its record, the exact first prompt, and the evidence for the choice."""
 
     answer: Answer
     record: Record
     prompt: Prompt
+    evidence: Evidence | None = None
 
 
 def generate(
@@ -155,7 +157,9 @@ def run_unrecorded(
     asked = str(Path(wanted).absolute()) if Path(wanted).exists() else wanted
     asked = asked if info.name == LOCAL else info.model
     record = _record(task, options, asked, info, result, seconds)
-    return Generated(replace(result.answer, record_id=record.id), record, result.prompt)
+    return Generated(
+        replace(result.answer, record_id=record.id), record, result.prompt, result.evidence
+    )
 
 
 def _record(

@@ -38,6 +38,7 @@ class Result:
     isolation: str
     seconds: Mapping[str, float] = field(default_factory=dict)
     side_tokens: int = 0
+    evidence: Evidence | None = None
 
 
 def answer_task(
@@ -78,9 +79,16 @@ def answer_task(
         remarks = repair(bench)
     if not _any_passes(bench) and options.strategy == "auto" and is_worthwhile(task):
         write_stepwise(bench)
-    answer = _answer(bench, prompt, remarks)
+    selection = _choose(bench)
+    evidence = evidence_of(bench.candidates, bench.assessments, selection)
     return Result(
-        answer, prompt, _prompt_hash(prompt), isolation.name, bench.seconds, bench.side_tokens
+        _answer(bench, prompt, selection, evidence, remarks),
+        prompt,
+        _prompt_hash(prompt),
+        isolation.name,
+        bench.seconds,
+        bench.side_tokens,
+        evidence,
     )
 
 
@@ -113,16 +121,25 @@ def _unchecked(task: Task, candidate: Candidate, prompt: Prompt) -> Answer:
     )
 
 
-def _answer(bench: Workbench, prompt: Prompt, remarks: tuple[str, ...]) -> Answer:
+def _choose(bench: Workbench) -> Selection:
+    """The best of the drafts and of those repairs that are better than what they repair."""
     places = kept(bench)
     selection = select(
         [bench.candidates[place] for place in places],
         [bench.assessments[place] for place in places],
         bench.task.language,
     )
-    selection = replace(selection, considered=len(bench.candidates))
+    return replace(selection, considered=len(bench.candidates))
+
+
+def _answer(
+    bench: Workbench,
+    prompt: Prompt,
+    selection: Selection,
+    evidence: Evidence,
+    remarks: tuple[str, ...],
+) -> Answer:
     chosen, assessment = bench.candidates[selection.index], bench.assessments[selection.index]
-    evidence = evidence_of(bench.candidates, bench.assessments, selection)
     verdict, why = assessment.verdict, why_unverified(bench.task, assessment)
     if too_unsure(evidence):
         verdict, why = Verdict.UNVERIFIED, why_unsure(evidence, selection)
