@@ -76,6 +76,14 @@ def test_text_arrives_while_it_is_written(backend: Backend) -> None:
     assert sum(bool(delta.text) for delta in deltas) > 8
 
 
+def test_without_pieces_each_completion_comes_at_once_and_without_text(backend: Backend) -> None:
+    requests = [ask(STORY, n=2, temperature=1.0, seed=1, max_tokens=20), ask(ADD, max_tokens=40)]
+    deltas = list(backend.stream(requests, pieces=False))
+    assert {(delta.request, delta.sample) for delta in deltas} == {(0, 0), (0, 1), (1, 0)}
+    assert len(deltas) == 3
+    assert all(delta.completion is not None and not delta.text for delta in deltas)
+
+
 def test_greedy_answers_repeat_themselves(backend: Backend) -> None:
     first, second = (one(backend, ADD, max_tokens=48) for _ in range(2))
     assert first.text == second.text

@@ -43,7 +43,11 @@ class ScriptedBackend:
         return sum(len(message.content) for message in prompt.messages) // 4
 
     def stream(
-        self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
+        self,
+        requests: Sequence[CompletionRequest],
+        cancel: Cancel | None = None,
+        *,
+        pieces: bool = True,
     ) -> Iterator[Delta]:
         texts = list(self.rounds[len(self.calls)])
         self.calls.append(tuple(requests))
@@ -55,7 +59,8 @@ class ScriptedBackend:
                 stopped = cancel is not None and cancel.is_set
                 text = "" if stopped else texts[given]
                 given += 1
-                yield Delta(index, sample, text)
+                if pieces:
+                    yield Delta(index, sample, text)
                 yield Delta(index, sample, "", self._completion(text, request, sample, stopped))
 
     def complete(

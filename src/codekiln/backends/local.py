@@ -133,25 +133,23 @@ class LocalBackend:
         self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
     ) -> list[tuple[Completion, ...]]:
         """See Backend."""
-        return collect(self._run(requests, cancel, whole=True), requests)
+        return collect(self.stream(requests, cancel, pieces=False), requests)
 
     def stream(
-        self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
+        self,
+        requests: Sequence[CompletionRequest],
+        cancel: Cancel | None = None,
+        *,
+        pieces: bool = True,
     ) -> Iterator[Delta]:
         """See Backend."""
-        return self._run(requests, cancel, whole=False)
-
-    def _run(
-        self, requests: Sequence[CompletionRequest], cancel: Cancel | None, *, whole: bool
-    ) -> Iterator[Delta]:
-        """Deltas as the engine gives them; with `whole` only one per finished completion."""
         self._refuse_when_gone()
         samples = [
             _Sample(index, sample, generation)
             for index, request in enumerate(requests)
             for sample, generation in enumerate(self._generations(request))
         ]
-        call = _Submit(samples, queue.SimpleQueue(), whole)
+        call = _Submit(samples, queue.SimpleQueue(), pieces)
         with self._gate:
             self._refuse_when_gone()
             self._inbox.put(call)
@@ -171,7 +169,8 @@ class LocalBackend:
                 sample, event = item
                 completion = _completion(sample, event.finished) if event.finished else None
                 unfinished -= completion is not None
-                yield Delta(sample.request, sample.sample, event.text, completion)
+                text = event.text if pieces else ""
+                yield Delta(sample.request, sample.sample, text, completion)
         finally:
             if unfinished:
                 self._inbox.put(_Withdraw(call))
@@ -265,8 +264,7 @@ class _Submit:
 
     samples: list[_Sample]
     outbox: queue.SimpleQueue[tuple[_Sample, Event] | BaseException]
-    # Waking a thread for every token takes the interpreter from the engine's own thread.
-    whole: bool = False
+    pieces: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +278,7 @@ def _hand_out(event: Event, running: dict[int, tuple[_Submit, _Sample]]) -> None
     call, sample = running[event.ticket]
     if event.finished is not None:
         del running[event.ticket]
-    elif call.whole:
+    elif not call.pieces:
         return
     call.outbox.put((sample, event))
 

@@ -16,6 +16,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from codekiln.backends.answer_text import AnswerText
@@ -105,7 +106,11 @@ class OpenAIBackend:
         return collect(self.stream(requests, cancel), requests)
 
     def stream(
-        self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
+        self,
+        requests: Sequence[CompletionRequest],
+        cancel: Cancel | None = None,
+        *,
+        pieces: bool = True,
     ) -> Iterator[Delta]:
         """See Backend."""
         outbox: queue.SimpleQueue[Delta | None] = queue.SimpleQueue()
@@ -113,7 +118,10 @@ class OpenAIBackend:
         task.when_ended(lambda: outbox.put(None))
         try:
             while (delta := outbox.get()) is not None:
-                yield delta
+                if pieces:
+                    yield delta
+                elif delta.completion is not None:
+                    yield replace(delta, text="")
             _result(task)
         finally:
             task.cancel()

@@ -95,10 +95,16 @@ class Backend(Protocol):
         """Tokens the prompt takes, template included; None when this backend cannot tell."""
 
     def stream(
-        self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
+        self,
+        requests: Sequence[CompletionRequest],
+        cancel: Cancel | None = None,
+        *,
+        pieces: bool = True,
     ) -> Iterator[Delta]:
         """Run all requests together and yield text as it appears, samples interleaved.
 
+        Without `pieces` only the last delta of each sample comes, with an empty text: whoever
+        shows no text spares the engine the waking of a thread for every token.
         Cancelling ends every unfinished sample with finish_reason "cancelled". Closing the
         iterator early frees what the requests held. Raises ContextOverflowError before any
         work when a prompt does not fit, and BackendError subclasses when a server fails.

@@ -55,7 +55,11 @@ class RememberingBackend:
         return collect(self.stream(requests, cancel), requests)
 
     def stream(
-        self, requests: Sequence[CompletionRequest], cancel: Cancel | None = None
+        self,
+        requests: Sequence[CompletionRequest],
+        cancel: Cancel | None = None,
+        *,
+        pieces: bool = True,
     ) -> Iterator[Delta]:
         """See Backend. Every completion comes in one piece, the remembered ones first."""
         missing: list[CompletionRequest] = []
@@ -76,12 +80,14 @@ class RememberingBackend:
                 places.append((number, sample, key))
         if not missing:
             return
-        # In whole pieces: a token is no event to anyone here, and there are many of them.
-        answers = self._backend.complete(missing, cancel)
-        for (number, sample, key), (done,) in zip(places, answers, strict=True):
+        for delta in self._backend.stream(missing, cancel, pieces=False):
+            number, sample, key = places[delta.request]
+            done = delta.completion
+            if done is None:
+                continue
             if key and done.finish_reason != "cancelled":
                 self._remember(key, done)
-            yield Delta(number, sample, done.text, done)
+            yield Delta(number, sample, done.text if pieces else "", done)
 
     def close(self) -> None:
         """See Backend."""
@@ -123,7 +129,8 @@ def _read(path: Path) -> dict[str, Completion]:
     for line in whole.decode("utf-8", "replace").splitlines():
         try:
             entry = json.loads(line)
-            known[entry.pop("key")] = Completion(**entry)
+            key = entry.pop("key")
+            known[key] = Completion(**entry)
         except (ValueError, KeyError, TypeError):
             continue
     return known
