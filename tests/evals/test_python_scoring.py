@@ -78,6 +78,16 @@ def test_cheating_never_passes(code: str, prepared: Prepared, sandbox: Isolation
     assert score(code, prepared, sandbox).verdict is not Verdict.PASSED
 
 
+def test_none_is_a_value_like_others(sandbox: Isolation) -> None:
+    tests = PythonTests((call_case("find", ([1],)), call_case("find", ([],))))
+    ready = prepare(tests, "def find(x):\n    return x[0] if x else None\n", sandbox)
+    assert ready.expected == (1, None)
+    changing = "def find(x):\n    if x: return x[0]\n    x.append(1)\n"
+    assert score(changing, ready, sandbox).verdict is Verdict.PASSED
+    wrong = "def find(x):\n    return x[0] if x else ('in place', ([],))\n"
+    assert score(wrong, ready, sandbox).verdict is Verdict.WRONG_OUTPUT
+
+
 def test_exceptions_are_expected_by_name(sandbox: Isolation) -> None:
     tests = PythonTests(
         (

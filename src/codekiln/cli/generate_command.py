@@ -54,7 +54,12 @@ def generate(
             "--model", "-m", help="Name or path of the model (see 'codekiln models list')."
         ),
     ] = None,
-    n: Annotated[int, typer.Option("-n", "--candidates", help="How many candidates to draw.")] = 8,
+    n: Annotated[
+        int,
+        typer.Option(
+            "-n", "--candidates", help="How many candidates to draw at most, repairs included."
+        ),
+    ] = 8,
     max_tokens: Annotated[
         int, typer.Option("--max-tokens", help="Most new tokens per candidate.")
     ] = 1024,
@@ -62,6 +67,14 @@ def generate(
         float,
         typer.Option("--temperature", help="For all candidates but the first, which is greedy."),
     ] = 0.8,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            "--strategy",
+            help="one-shot: whole drafts; stepwise: function by function; auto: stepwise where a "
+            "task names several functions and whole drafts failed.",
+        ),
+    ] = "auto",
     seed: Annotated[
         int | None, typer.Option("--seed", help="Makes the same request give the same answer.")
     ] = None,
@@ -107,8 +120,11 @@ def generate(
     from codekiln.cli.evidence import print_code, print_evidence
     from codekiln.core.files import write_atomic
     from codekiln.generation import Options, generate_recorded
+    from codekiln.generation.options import as_strategy
 
-    options = Options(n, max_tokens, temperature, seed, not no_verify, unsafe)
+    options = Options(
+        n, max_tokens, temperature, seed, not no_verify, unsafe, as_strategy(strategy)
+    )
     target = _writable_target(out) if out is not None else None
     asked = _read_task(text, task, language, [_read_context(path) for path in context or ()])
     cancel = Cancel()

@@ -19,7 +19,7 @@ from codekiln.generation import environment, records
 from codekiln.generation.checking import isolation_for
 from codekiln.generation.confidence import Evidence
 from codekiln.generation.events import LoadingProgress, OnEvent, ignore
-from codekiln.generation.options import Options
+from codekiln.generation.options import Options, Strategy
 from codekiln.generation.pipeline import Result, answer_task
 from codekiln.generation.tasks import read_task
 from codekiln.languages import get_language
@@ -52,12 +52,13 @@ def generate(
     context: Sequence[ContextFile] = (),
     verify: bool = True,
     unsafe: bool = False,
+    strategy: Strategy = "auto",
     on_event: OnEvent | None = None,
     cancel: Cancel | None = None,
 ) -> Answer:
     """Code for `task` (a sentence, Markdown, JSON, a Python stub, or a Task), checked.
 
-    `n` candidates are drawn by `model` (a name or path; default CODEKILN_MODEL), or by the
+    At most `n` candidates are drawn by `model` (a name or path; default CODEKILN_MODEL), or by the
     server at `api_base`, or by a `backend` that the caller opened and keeps, which saves loading
     the weights for every call. Look at `answer.code`, `answer.verified` and
     `answer.why_unverified`.
@@ -65,7 +66,7 @@ def generate(
     Raises UsageError for a malformed request and other CodekilnErrors for what fails on the way;
     a model that finds no good answer is not an error.
     """
-    options = Options(n, max_tokens, temperature, seed, verify, unsafe)
+    options = Options(n, max_tokens, temperature, seed, verify, unsafe, strategy)
     ready = as_task(task, language=language, context=context)
     return generate_recorded(
         ready,

@@ -44,10 +44,7 @@ class Options:
         if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
             raise UsageError(f"seed is {self.seed}", f"Use a whole number from 0 to {MAX_SEED}")
 
-        if self.strategy not in STRATEGIES:
-            raise UsageError(
-                f"strategy is {self.strategy!r}", f"Use one of: {', '.join(STRATEGIES)}"
-            )
+        as_strategy(self.strategy)
 
     def with_drawn_seed(self) -> Options:
         """The same options with the seed fixed."""
@@ -57,3 +54,11 @@ class Options:
     def drafts(self) -> int:
         """How many candidates to draw at most: repeating a greedy one would only cost time."""
         return self.n if self.verify and self.temperature > 0.0 else 1
+
+
+def as_strategy(name: str) -> Strategy:
+    """The strategy of this name. Raises UsageError."""
+    for strategy in STRATEGIES:
+        if strategy == name:
+            return strategy
+    raise UsageError(f"strategy is {name!r}", f"Use one of: {', '.join(STRATEGIES)}")

@@ -277,7 +277,7 @@ class Session:
         # Compared as text: an object put into an argument may have a lying `==`.
         self.changed_arguments = Encoder().encode(args) != Encoder().encode(eval(step["args"], {}))
         # A function that works in place shows its behaviour in its arguments.
-        return ("in place", args) if value is None else value
+        return ("in place", args) if value is None and step["in_place"] else value
 
     def _plain_only(self, code: types.CodeType) -> Callable[[object], object]:
         """What a condition's calls pass through: no object of the candidate's own may agree with

@@ -43,7 +43,8 @@ class Step:
     Either `source`, which may depend on the steps before it in its session, with `callee`, the
     bare function name it calls, and `method`, the same call on `__instance__` (both empty when
     it has no such form); or `function` with the sources of its argument tuple and keyword dict,
-    which stands alone: it runs even when steps before it died.
+    which stands alone: it runs even when steps before it died. Of a function that gives None the
+    arguments are the value, since it may have changed them, unless `in_place` is False.
     """
 
     source: str = ""
@@ -52,6 +53,7 @@ class Step:
     function: str = ""
     args: str = "()"
     kwargs: str = "{}"
+    in_place: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,13 @@ def _plan(
 ) -> bytes:
     def as_data(number: int, step: Step) -> dict[str, object]:
         if step.function:
-            return {"id": number, "fn": step.function, "args": step.args, "kwargs": step.kwargs}
+            return {
+                "id": number,
+                "fn": step.function,
+                "args": step.args,
+                "kwargs": step.kwargs,
+                "in_place": step.in_place,
+            }
         return {"id": number, "src": step.source, "callee": step.callee, "method": step.method}
 
     return marshal.dumps(

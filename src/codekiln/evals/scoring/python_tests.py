@@ -105,7 +105,7 @@ def literal(value: object) -> str:
 
 def call_case(function: str, args: Sequence[object]) -> Case:
     """The case of one call whose right value is the reference's."""
-    step = Step(function=function, args=literal(tuple(args)))
+    step = Step(function=function, args=literal(tuple(args)), in_place=False)
     return Case((step,), args=tuple(args))
 
 

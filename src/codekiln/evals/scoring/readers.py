@@ -67,7 +67,7 @@ def load(suite: Suite, language: str = "", data: Path | None = None) -> LoadedSu
 
 def _humaneval(rows: Rows, tests: str, _: str) -> Iterator[HiddenProblem]:
     for row in rows:
-        inputs = row["base_input"] + (row["plus_input"] if tests == "plus" else [])
+        inputs = _inputs(row, tests)
         name = row["entry_point"]
         yield HiddenProblem(
             public={
@@ -89,7 +89,7 @@ def _humaneval(rows: Rows, tests: str, _: str) -> Iterator[HiddenProblem]:
 def _mbpp(rows: Rows, tests: str, _: str) -> Iterator[HiddenProblem]:
     for row in rows:
         number = int(row["task_id"].partition("/")[2])
-        inputs = row["base_input"] + (row["plus_input"] if tests == "plus" else [])
+        inputs = _inputs(row, tests)
         name = row["entry_point"]
         yield HiddenProblem(
             public={
@@ -106,6 +106,12 @@ def _mbpp(rows: Rows, tests: str, _: str) -> Iterator[HiddenProblem]:
             ),
             reference=row["canonical_solution"],
         )
+
+
+def _inputs(row: dict[str, Any], tests: str) -> list[list[Any]]:
+    """Argument lists; a problem without extra inputs has an empty object in their place."""
+    more = row["plus_input"] if tests == "plus" else []
+    return [*row["base_input"], *(more or [])]
 
 
 def _mbpp_train(rows: Rows, _: str, __: str) -> Iterator[HiddenProblem]:

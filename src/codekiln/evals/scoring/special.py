@@ -90,9 +90,11 @@ def _equal_as_sets(observed: object, expected: object, _: tuple[object, ...]) ->
 
 
 def _equal_as_match(observed: object, expected: object, _: tuple[object, ...]) -> bool:
-    if isinstance(observed, bool):
-        return observed == expected
-    return expected == (observed is not None)
+    return _matches(observed) == _matches(expected)
+
+
+def _matches(value: object) -> bool:
+    return value if isinstance(value, bool) else value is not None
 
 
 def _find_zero(observed: object, _: object, args: tuple[object, ...], tolerance: float) -> bool:

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from codekiln.core.errors import UsageError
+from codekiln.evals.datasets import DataError, DataFile, find_suite, read_rows, suites
+from codekiln.evals.scoring.readers import load
+
+TEXT = b'{"a": 1}\n{"a": 2}\n'
+FILE = DataFile(
+    "tiny",
+    "tiny/rows.jsonl.gz",
+    hashlib.sha256(TEXT).hexdigest(),
+    "http://127.0.0.1:9/rows.jsonl.gz",
+    "MIT",
+)
+
+
+def test_a_compressed_and_a_plain_copy_are_the_same_file(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "rows.jsonl").write_bytes(TEXT)
+    assert read_rows(FILE, tmp_path) == [{"a": 1}, {"a": 2}]
+    (tmp_path / "tiny" / "rows.jsonl.gz").write_bytes(gzip.compress(TEXT))
+    assert read_rows(FILE, tmp_path) == [{"a": 1}, {"a": 2}]
+
+
+def test_an_altered_file_is_refused_and_says_where_to_get_it(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "rows.jsonl.gz").write_bytes(gzip.compress(TEXT + b"{}\n"))
+    with pytest.raises(DataError, match=r"not the published file.*Get it anew from http"):
+        read_rows(FILE, tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x1f\x8bnothing", gzip.compress(TEXT)[:-9]])
+def test_a_damaged_file_is_refused(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "rows.jsonl.gz").write_bytes(data)
+    with pytest.raises(DataError, match="Get it anew"):
+        read_rows(FILE, tmp_path)
+
+
+def test_a_missing_file_says_where_to_get_it_and_where_to_put_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"has no tiny/rows.jsonl.gz.*Get it from http.*put it"):
+        read_rows(FILE, tmp_path)
+
+
+def test_the_folder_of_the_environment_is_the_only_place_when_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEKILN_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=str(tmp_path)):
+        read_rows(FILE)
+
+
+def test_without_a_network_the_error_names_the_address_and_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CODEKILN_DATA", raising=False)
+    monkeypatch.setenv("CODEKILN_CACHE", str(tmp_path))
+    with pytest.raises(DataError, match=r"cannot be downloaded from http.*--data"):
+        read_rows(FILE)
+    monkeypatch.setenv("CODEKILN_OFFLINE", "1")
+    with pytest.raises(DataError, match="CODEKILN_OFFLINE"):
+        read_rows(FILE)
+
+
+def test_an_unknown_suite_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"humaneval, humaneval\+, mbpp"):
+        find_suite("human-eval")
+
+
+REAL = pytest.mark.skipif(
+    "CODEKILN_DATA" not in os.environ, reason="CODEKILN_DATA names no benchmark files"
+)
+
+
+@REAL
+@pytest.mark.parametrize("name", [suite.name for suite in suites() if suite.files])
+def test_every_suite_holds_the_problems_that_it_says(name: str) -> None:
+    wanted = find_suite(name)
+    for language in wanted.languages:
+        loaded = load(wanted, language)
+        assert len(loaded.problems) == wanted.problems[language]
+        assert len({problem.id for problem in loaded.problems}) == len(loaded.problems)
+        for problem in loaded.problems:
+            shown = str(problem.public)
+            assert problem.reference.strip() == "" or problem.reference not in shown
