@@ -18,13 +18,13 @@ from codekiln.evals.run import describe_run, run_problems, select_problems
 from codekiln.evals.scorer import ScorerProcess, Shown, calibration_of, verdict_of
 from codekiln.sandbox import open_isolation
 
-RIGHT = """def alternating_sum(numbers):
+RIGHT = """def alternating_sum(data):
     total = 0
-    for place, number in enumerate(numbers):
-        total += -number if place % 2 else number
+    for item in data:
+        total += -alternating_sum(item) if isinstance(item, list) else item
     return total
 """
-NAMES = ["KilnLogic/alternating_sum", "KilnLogic/stair_ways", "KilnLogic/sign_label"]
+NAME = "KilnLogic/alternating_sum"
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,7 @@ def scorer() -> Iterator[ScorerProcess]:
 
 @pytest.fixture(scope="module")
 def loaded(scorer: ScorerProcess) -> tuple[Shown, list[Problem]]:
-    halves = [scorer.load(half) for half in ("kilnlogic", "kilnlogic-dev")]
-    shown = halves[-1]
+    shown = scorer.load("kilnlogic-dev")
     return shown, [problem_of(public) for public in shown.problems]
 
 
@@ -202,25 +201,21 @@ def test_cancelling_keeps_what_is_done(
 def test_the_main_job_is_measured_with_its_choice_and_its_evidence(
     scorer: ScorerProcess, tmp_path: Path
 ) -> None:
-    shown = scorer.load("kilnlogic")
+    shown = scorer.load("kilnlogic-dev")
     problems = [problem_of(public) for public in shown.problems]
-    if NAMES[0] not in {problem.id for problem in problems}:
-        shown = scorer.load("kilnlogic-dev")
-        problems = [problem_of(public) for public in shown.problems]
-    (problem,) = select_problems(problems, None, [NAMES[0]])
+    (problem,) = select_problems(problems, None, [NAME])
     asking = Asking("verified", n=5, temperature=0.8)
     backend = same_answer(f"{RIGHT}```")
-    run = describe_run("kilnlogic", shown, [problem], asking, backend.info)
+    run = describe_run("kilnlogic-dev", shown, [problem], asking, backend.info)
     stored = store.open_run(run, tmp_path)
     summary = run_problems(stored, [problem], asking, backend, scorer, open_isolation())
     (outcome,) = stored.outcomes()
-    assert summary.selected is not None
+    assert (summary.selected, summary.verified, summary.verified_wrong) == (1.0, 1, 0)
     assert outcome.chosen == 0
     assert outcome.candidates[0].visible == "passed"
     assert outcome.confidence is not None
     assert outcome.evidence[0]["pass_share"] == 1.0
     assert outcome.executions > 0
-    scorer.load("kilnlogic-dev")
 
 
 def test_unknown_problems_and_suites_are_refused_by_name(scorer: ScorerProcess) -> None:
