@@ -1,0 +1,128 @@
+"""`codekiln eval` as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(folder: Path, **variables: str) -> dict[str, str]:
+    return {**os.environ, "CODEKILN_RESULTS": str(folder / "results"), **variables}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def run_codekiln(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "codekiln", "eval", *arguments],
+            env=environment(tmp_path, **variables),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+
+    return run_codekiln
+
+
+def test_suites_are_listed_with_their_number_of_problems(run: Run) -> None:
+    done = run("suites", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {(row["name"], row["language"]): row for row in json.loads(done.stdout)["suites"]}
+    assert rows["humaneval", "python"]["problems"] == 164
+    assert rows["mbpp", "python"]["problems"] == 399
+    assert rows["multipl-e", "rust"]["problems"] == 156
+    own = rows["kilnlogic", "python"]["problems"] + rows["kilnlogic-dev", "python"]["problems"]
+    assert own >= 80
+    assert "mbpp-train" in run("suites").stdout
+
+
+def test_an_empty_folder_has_no_runs_and_no_report(run: Run) -> None:
+    assert json.loads(run("list", "--json").stdout) == {"runs": []}
+    done = run("report")
+    assert done.returncode == 2
+    assert "there is no finished run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "humanevil"), "there is no suite 'humanevil'"),
+        (("run", "humaneval", "--mode", "best"), "the mode 'best' is not known"),
+        (("run", "humaneval", "--form", "none"), "the prompt form 'none' is not known"),
+        (("run", "humaneval", "--data", "/nonexistent"), "has no humaneval/HumanEvalPlus"),
+        (("run", "kilnlogic", "--language", "rust"), "no problems in rust"),
+        (("compare", "a", "b"), "is the beginning of 0 runs"),
+        (("calibrate", "nothing"), "there is no suite 'nothing'"),
+    ],
+)
+def test_mistakes_are_one_line_with_a_remedy(
+    arguments: tuple[str, ...], message: str, run: Run
+) -> None:
+    done = run(*arguments)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_calibration_is_told_in_numbers(run: Run) -> None:
+    done = run("calibrate", "kilnlogic-dev", "--limit", "1", "--json", "--quiet")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert (found["references_passed"], found["wrong_passed"], found["ok"]) == (1, 0, True)
+    assert found["wrong"] >= 3
+
+
+@pytest.mark.real_model
+def test_the_real_model_is_measured_listed_and_compared_with_itself(run: Run) -> None:
+    measured = ("run", "kilnlogic-dev", "--limit", "2", "--max-tokens", "200", "--quiet")
+    greedy = run(*measured, "--mode", "greedy", "--json")
+    assert greedy.returncode == 0, greedy.stderr
+    again = run(*measured, "--mode", "greedy", "--json")
+    first, second = json.loads(greedy.stdout), json.loads(again.stdout)
+    assert first["id"] != second["id"] or first["created"] == second["created"]
+    assert (first["problems"], first["done"], first["mode"]) == (2, 2, "greedy")
+    assert first["tokens"] == second["tokens"] > 0
+    runs = json.loads(run("list", "--json").stdout)["runs"]
+    assert len(runs) >= 1
+    assert runs[0]["pass@1"] == first["pass@1"]
+    report = run("report")
+    assert "kilnlogic-dev" in report.stdout
+
+
+@pytest.mark.real_model
+def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path: Path, run: Run) -> None:
+    command = ("run", "kilnlogic-dev", "--limit", "2", "--mode", "greedy", "--max-tokens", "150")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "codekiln", "eval", *command],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "results").glob("*/run.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    if process.returncode != 0:
+        assert process.returncode == 130
+        assert "error: interrupted" in errors
+        assert "Traceback" not in errors
+    done = run(*command, "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    runs = json.loads(run("list", "--json").stdout)["runs"]
+    assert [entry["done"] for entry in runs] == [2] * len(runs)
