@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,12 @@ from scipy.optimize import minimize
 
 from codekiln.core.files import write_atomic
 from codekiln.evals import stored_runs
-from codekiln.generation.confidence import FEATURES
+from codekiln.generation.confidence import FEATURES, Evidence
 
 SUITES = ("mbpp-train", "kilnlogic-dev")
 TARGET = Path(__file__).parent.parent / "src/codekiln/generation/confidence.toml"
 # Strength of the pull towards zero; the features are of order one.
-RIDGE = 0.02
+RIDGE = 0.0005
 FOLDS = 5
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,8 @@ def read_points(folder: Path) -> Points:
             for entry in outcome.evidence:
                 chosen = next(c for c in outcome.candidates if c.index == entry["chosen"])
                 if entry["passed"]:
-                    rows.append([entry[name] for name in FEATURES])
+                    features = evidence_from(entry).features()
+                    rows.append([features[name] for name in FEATURES])
                     right.append(float(chosen.right))
                     names.append(f"{stored.run.model}/{outcome.problem}")
     if not rows:
@@ -64,6 +65,11 @@ def read_points(folder: Path) -> Points:
         counts[name] += 1
     weights = np.array([1.0 / counts[name] for name in names])
     return Points(np.array(rows), np.array(right), weights, names, runs)
+
+
+def evidence_from(entry: dict[str, float]) -> Evidence:
+    names = {field.name for field in fields(Evidence)}
+    return Evidence(**{name: value for name, value in entry.items() if name in names})  # type: ignore[arg-type]
 
 
 def fit(features: Floats, right: Floats, weights: Floats) -> Floats:

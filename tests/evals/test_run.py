@@ -214,7 +214,7 @@ def test_the_main_job_is_measured_with_its_choice_and_its_evidence(
     assert outcome.chosen == 0
     assert outcome.candidates[0].visible == "passed"
     assert outcome.confidence is not None
-    assert outcome.evidence[0]["pass_share"] == 1.0
+    assert outcome.evidence[0]["passing"] == outcome.evidence[0]["drawn"] == 4
     assert outcome.executions > 0
 
 

@@ -45,10 +45,10 @@ def test_agreement_in_the_first_round_ends_the_drawing() -> None:
 
 def test_disagreement_is_met_with_the_whole_budget() -> None:
     backend = ScriptedBackend(
-        [SPECIAL, SQUARE, RIGHT, SQUARE], [RIGHT, SQUARE, SPECIAL, RIGHT], [RIGHT, SQUARE]
+        [SPECIAL, SQUARE, RIGHT, SQUARE], [RIGHT, SQUARE, SPECIAL, SQUARE], [RIGHT, SQUARE]
     )
     found = answer(backend)
-    assert sum(drawn(backend)) == 10
+    assert drawn(backend) == [4, 4, 2]
     assert found.code == RIGHT
 
 
@@ -84,16 +84,7 @@ def test_the_budget_holds_and_a_passing_draft_is_never_lost(codes: list[str], n:
     assert (found.assessment.verdict is Verdict.PASSED) == passes
 
 
-EVIDENCE = Evidence(
-    examples=2.0,
-    passing=2.0,
-    pass_share=0.75,
-    agreement=0.95,
-    crash_share=0.0,
-    logprob=-0.1,
-    greedy=1.0,
-    repaired=0.0,
-)
+EVIDENCE = Evidence(examples=3, drawn=4, passing=3, agreement=0.95)
 
 
 def test_more_agreement_and_more_passing_candidates_are_never_less_likely_right() -> None:
@@ -101,7 +92,9 @@ def test_more_agreement_and_more_passing_candidates_are_never_less_likely_right(
     assert base is not None
     for weaker in (
         replace(EVIDENCE, agreement=0.4),
-        replace(EVIDENCE, pass_share=0.1, passing=1.0),
+        replace(EVIDENCE, drawn=30),
+        replace(EVIDENCE, examples=1),
+        replace(EVIDENCE, repaired=True),
     ):
         less = probability(weaker)
         assert less is not None
@@ -115,13 +108,12 @@ def test_a_failed_answer_has_no_chance_to_tell_and_is_not_unsure() -> None:
 
 
 def test_a_lone_disputed_answer_is_not_called_verified_and_says_why() -> None:
-    others = [
-        f"def double(x):\n    return {{2: 4, 3: 6, 'ab': 'abab'}}.get(x, {i})\n" for i in range(2)
-    ]
-    rest = [SQUARE, CRASHES] * 4
+    task = read_task("Write double(x). double(2) -> 4")
+    others = [f"def double(x):\n    return {{2: 4}}.get(x, {i})\n" for i in range(2)]
+    rest = ["def double(x):\n    return x + 1\n", CRASHES] * 4
     backend = ScriptedBackend([*others, *rest[:2]], rest[:6], rest[:2])
-    found = answer(backend)
+    found = generate_recorded(task, Options(n=10, seed=5), backend=backend).answer
     assert found.verdict is Verdict.UNVERIFIED
     assert "passes its examples, but the chance that it is right" in found.why_unverified
     assert found.confidence.probability is not None
-    assert found.confidence.probability < 0.6
+    assert found.confidence.probability < 0.75

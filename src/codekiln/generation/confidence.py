@@ -10,53 +10,69 @@ import importlib.resources
 import math
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 
 from codekiln.core import Assessment, Candidate, Verdict
-from codekiln.generation.selection import Selection, mean_logprob
+from codekiln.generation.selection import Selection
 
 # An answer below this is not called verified, whatever its examples say.
-LEAST_PROBABILITY = 0.6
+LEAST_PROBABILITY = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for and against the chosen candidate; every field is a number.
+    """What speaks for and against the chosen candidate.
 
-    `examples` is log2(1 + examples run), `passing` log2(1 + candidates that pass them),
-    `pass_share` and `agreement` are shares of candidates, `crash_share` the share of varied
-    inputs on which it crashes, `logprob` the mean per token, `greedy` and `repaired` 0 or 1.
+    `passing` of `drawn` candidates pass the `examples` that were run; `agreement` is the mean
+    share of the passing ones that give the same results. `repaired` tells that it was written
+    after an example was seen to fail, `passed` that it passes them all.
     """
 
-    examples: float
-    passing: float
-    pass_share: float
+    examples: int
+    drawn: int
+    passing: int
     agreement: float
-    crash_share: float
-    logprob: float
-    greedy: float
-    repaired: float
+    repaired: bool = False
     passed: bool = True
+
+    @property
+    def pass_share(self) -> float:
+        """Share of candidates that pass."""
+        return self.passing / self.drawn
+
+    def features(self) -> dict[str, float]:
+        """What the model sees: shares as log-odds, with one candidate added on either side, so
+        that three of four say less than nine of twelve."""
+        return {
+            "examples": math.log2(1 + self.examples),
+            "pass_odds": _log_odds(self.passing, self.drawn),
+            # Of the others: that a candidate agrees with itself says nothing.
+            "agreement_odds": _log_odds(self.agreement * self.passing - 1, self.passing - 1)
+            if self.passing > 1
+            else 0.0,
+            "repaired": float(self.repaired),
+        }
+
+
+FEATURES = ("examples", "pass_odds", "agreement_odds", "repaired")
+
+
+def _log_odds(part: float, whole: float) -> float:
+    return math.log((part + 1) / (whole - part + 1))
 
 
 def evidence_of(
     candidates: Sequence[Candidate], assessments: Sequence[Assessment], selection: Selection
 ) -> Evidence:
     """The evidence for `selection`; the sequences are parallel, and indexes are places in them."""
-    chosen, assessment = candidates[selection.index], assessments[selection.index]
-    passing = sum(a.verdict is Verdict.PASSED for a in assessments)
-    run = sum(run.outcome != "not_run" for run in assessment.example_runs)
-    logprob = mean_logprob(chosen)
+    assessment = assessments[selection.index]
     return Evidence(
-        examples=math.log2(1 + run),
-        passing=math.log2(1 + passing),
-        pass_share=passing / len(candidates),
+        examples=sum(run.outcome != "not_run" for run in assessment.example_runs),
+        drawn=len(candidates),
+        passing=sum(a.verdict is Verdict.PASSED for a in assessments),
         agreement=selection.agreement,
-        crash_share=assessment.crashes / max(1, len(assessment.outputs)),
-        logprob=max(-1.0, logprob) if math.isfinite(logprob) else -0.2,
-        greedy=float(chosen.greedy),
-        repaired=float(chosen.round > 0),
+        repaired=candidates[selection.index].round > 0,
         passed=assessment.verdict is Verdict.PASSED,
     )
 
@@ -66,7 +82,8 @@ def probability(evidence: Evidence) -> float | None:
     if not evidence.passed:
         return None
     weights = _weights()
-    total = weights["intercept"] + sum(weights[name] * getattr(evidence, name) for name in FEATURES)
+    features = evidence.features()
+    total = weights["intercept"] + sum(weights[name] * features[name] for name in FEATURES)
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
 
 
@@ -74,9 +91,6 @@ def too_unsure(evidence: Evidence) -> bool:
     """True for an answer that passes its examples and is still too likely to be wrong."""
     likely = probability(evidence)
     return likely is not None and likely < LEAST_PROBABILITY
-
-
-FEATURES = tuple(field.name for field in fields(Evidence) if field.name != "passed")
 
 
 @cache
