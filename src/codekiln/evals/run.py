@@ -26,12 +26,13 @@ from codekiln.evals.scorer import ScorerProcess, Shown
 from codekiln.evals.summary import Summary, summarise, summary_as_json
 from codekiln.generation import environment
 from codekiln.generation.records import timestamp
+from codekiln.generation.schedule import FIRST_ROUND
 from codekiln.sandbox import Isolation
 
 _CANCEL_POLL_S = 0.2
 # Sequences that the local engine decodes together; more problems at once would only wait.
 _BATCH = 64
-_MOST_AT_ONCE = 16
+_MOST_AT_ONCE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,10 @@ def run_problems(
 
 def problems_at_once(asking: Asking) -> int:
     """How many problems are under way together: enough to fill the engine's batch."""
-    # Some of them are always being checked or scored meanwhile.
-    return max(2, min(_MOST_AT_ONCE, 2 * _BATCH // max(1, min(asking.n, 10))))
+    chooses = asking.mode in ("verified", "stepwise")
+    together = min(asking.n, FIRST_ROUND) if chooses else asking.n + 1
+    # Twice the batch: about half of the problems are being checked or scored at any time.
+    return max(2, min(_MOST_AT_ONCE, 2 * _BATCH // together))
 
 
 def select_problems(
