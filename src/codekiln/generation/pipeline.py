@@ -25,7 +25,7 @@ from codekiln.generation.stepwise import is_worthwhile, write_stepwise
 from codekiln.generation.wording import answer_notes, why_unsure, why_unverified
 from codekiln.generation.workbench import Workbench, prompt_budget
 from codekiln.sandbox import Isolation
-from codekiln.verify import extract
+from codekiln.verify import distinguish, extract
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,7 @@ def _answer(
             *answer_notes(bench.task, prompt, bench.candidates),
             *remarks,
             *_edits(bench.task, chosen, prompt),
+            *_dispute(bench, selection),
         ),
     )
 
@@ -174,6 +175,27 @@ def _confidence(assessment: Assessment, selection: Selection, evidence: Evidence
         ),
         probability=probability(evidence),
     )
+
+
+def _dispute(bench: Workbench, selection: Selection) -> Iterator[str]:
+    """An input on which the chosen answer and the largest other group that passes differ."""
+    rivals = sorted(selection.clusters[1:], key=lambda cluster: -len(cluster.members))
+    if not rivals or not selection.standing.passed:
+        return
+    rival = bench.candidates[rivals[0].members[0]]
+    with bench.clock("check"):
+        found = distinguish(
+            bench.candidates[selection.index].code,
+            rival.code,
+            bench.task,
+            isolation=bench.isolation,
+        )
+    if found is not None:
+        yield (
+            f"candidates that pass the examples differ elsewhere: {found.call} gives {found.first} "
+            f"here and {found.second} in {len(rivals[0].members)} other"
+            f"{'s' * (len(rivals[0].members) > 1)}; add the right one as an example"
+        )
 
 
 def _edits(task: Task, chosen: Candidate, prompt: Prompt) -> Iterator[str]:

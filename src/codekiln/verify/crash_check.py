@@ -127,7 +127,7 @@ class CrashCheck:
         for step, result in crashes:
             raised = result.raised
             if raised and raised.kind == "NameError" and raised.line and raised.name not in bound:
-                message = f"{_text(step)} uses `{raised.name}`, which is defined nowhere"
+                message = f"{step.text} uses `{raised.name}`, which is defined nowhere"
                 span = Span(raised.line)
                 findings.append(Finding(self.name, "error", message, "undefined-name", span))
                 break
@@ -152,7 +152,7 @@ class CrashCheck:
                 kinds[rule] = Finding(
                     self.name,
                     "warning",
-                    f"{_text(step)} (an input varied from the examples) fails: {result.why}",
+                    f"{step.text} (an input varied from the examples) fails: {result.why}",
                     rule=rule,
                     span=Span(line) if line else None,
                 )
@@ -167,7 +167,7 @@ class CrashCheck:
             if result.outcome != "value" or not result.changed_arguments or works_in_place:
                 continue
             forbidden = forbids_changes(task)
-            message = f"{_text(step)} changes its argument"
+            message = f"{step.text} changes its argument"
             message += ", which the task forbids" if forbidden else " besides giving a result"
             severity: Severity = "error" if forbidden else "warning"
             return [Finding(self.name, severity, message, "changed-argument")]
@@ -181,7 +181,7 @@ class CrashCheck:
             return []
         if canonical(first.value) == canonical(last.value):
             return []
-        message = f"{_text(first_step)} gives another result when called again later"
+        message = f"{first_step.text} gives another result when called again later"
         return [Finding(self.name, "warning", message, "kept-state")]
 
 
@@ -233,10 +233,3 @@ def _bound_names(code: str) -> set[str]:
 
 def _prints(task: Task) -> bool:
     return any(example.stdout is not None for example in task.examples)
-
-
-def _text(step: Step) -> str:
-    if not step.function:
-        return step.source
-    inner = step.args[1:-1].removesuffix(",") if step.args != "()" else ""
-    return f"{step.function}({inner}{', **' + step.kwargs if step.kwargs != '{}' else ''})"

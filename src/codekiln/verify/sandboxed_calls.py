@@ -55,6 +55,15 @@ class Step:
     kwargs: str = "{}"
     in_place: bool = True
 
+    @property
+    def text(self) -> str:
+        """The step as a person would write it."""
+        if not self.function:
+            return self.source
+        inner = self.args[1:-1].removesuffix(",") if self.args != "()" else ""
+        keywords = f", **{self.kwargs}" if self.kwargs != "{}" else ""
+        return f"{self.function}({inner}{keywords})"
+
 
 @dataclass(frozen=True, slots=True)
 class Raised:
