@@ -7,7 +7,7 @@ from codekiln.core import Candidate, Task, Verdict
 from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.recombination import recombine
 from codekiln.generation.workbench import Workbench
-from codekiln.sandbox import Isolation, open_isolation
+from codekiln.sandbox import CountingIsolation, Isolation, open_isolation
 
 TASK = read_task(
     "Write total(text): split `text` with words(text) and count the letters.\n"
@@ -25,7 +25,8 @@ def sandbox() -> Isolation:
 
 
 def bench(sandbox: Isolation, *codes: str, task: Task = TASK) -> Workbench:
-    made = Workbench(task, Options(n=4, seed=1), ScriptedBackend(), sandbox, lambda _: None)
+    counting = CountingIsolation(sandbox)
+    made = Workbench(task, Options(n=4, seed=1), ScriptedBackend(), counting, lambda _: None)
     made.add([Candidate(place, code, code, greedy=place == 0) for place, code in enumerate(codes)])
     return made
 

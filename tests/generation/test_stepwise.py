@@ -5,7 +5,8 @@ from scripted_backend import ScriptedBackend
 
 from codekiln.core import Verdict
 from codekiln.generation import Options, generate_recorded, read_task
-from codekiln.generation.stepwise import is_worthwhile, named_steps
+from codekiln.generation.options import Strategy
+from codekiln.generation.stepwise import named_steps
 
 TASK = """# Sum of a formula
 
@@ -36,9 +37,9 @@ def test_the_functions_that_a_task_names_are_steps_and_its_own_comes_last() -> N
 
 
 def test_only_a_task_with_several_functions_is_worth_it() -> None:
-    assert is_worthwhile(read_task(TASK))
-    assert not is_worthwhile(read_task("Write `add(a, b)`. add(1, 2) -> 3"))
-    assert not is_worthwhile(read_task("Write add so that add(1, 2) -> 3"))
+    assert len(named_steps(read_task(TASK))) == 3
+    assert len(named_steps(read_task("Write `add(a, b)`. add(1, 2) -> 3"))) == 1
+    assert named_steps(read_task("Write add so that add(1, 2) -> 3")) == ()
 
 
 def test_each_function_is_checked_by_its_own_examples_before_the_next() -> None:
@@ -88,3 +89,29 @@ def test_without_a_plan_whole_drafts_are_drawn(plan: str) -> None:
     options = Options(n=4, seed=1, strategy="stepwise")
     answer = generate_recorded(task, options, backend=backend).answer
     assert answer.code == right
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 8, 10, 16])
+@pytest.mark.parametrize("strategy", ["stepwise", "auto"])
+def test_the_budget_holds_and_the_drawing_ends_where_every_module_fails(
+    n: int, strategy: Strategy
+) -> None:
+    wrong = "text):\n    return 0\n"
+    backend = ScriptedBackend(*([[wrong] * 10] * 40))
+    options = Options(n=n, seed=1, strategy=strategy)
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert not answer.verified
+    assert len(answer.candidates) <= n
+    seeds = [
+        (request.sampling.seed or 0) + sample
+        for call in backend.calls
+        for request in call
+        for sample in range(request.n)
+    ]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_a_step_that_does_not_fit_the_window_does_not_cost_the_answer() -> None:
+    backend = ScriptedBackend(*([["text):\n    return 0\n"] * 10] * 40), context_tokens=1324)
+    answer = generate_recorded(read_task(TASK), Options(n=8, seed=1), backend=backend).answer
+    assert answer.candidates

@@ -30,12 +30,14 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """An answer with its record, the exact first prompt, and the evidence for the choice."""
+    """An answer with its record, the exact first prompt, the evidence for the choice, and how many
+    programs were run for it."""
 
     answer: Answer
     record: Record
     prompt: Prompt
     evidence: Evidence | None = None
+    executions: int = 0
 
 
 def generate(
@@ -159,7 +161,11 @@ def run_unrecorded(
     asked = asked if info.name == LOCAL else info.model
     record = _record(task, options, asked, info, result, seconds)
     return Generated(
-        replace(result.answer, record_id=record.id), record, result.prompt, result.evidence
+        replace(result.answer, record_id=record.id),
+        record,
+        result.prompt,
+        result.evidence,
+        result.executions,
     )
 
 

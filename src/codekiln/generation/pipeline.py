@@ -6,7 +6,7 @@ Data flows one way. Takes an open backend and isolation; reads no files, keeps n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from codekiln.backends import Backend, Cancel
@@ -18,13 +18,13 @@ from codekiln.generation.events import OnEvent, ignore
 from codekiln.generation.options import Options
 from codekiln.generation.prompts import build_prompt
 from codekiln.generation.recombination import recombine
-from codekiln.generation.repair import kept, repair
+from codekiln.generation.repair import can_repair, kept, repair
 from codekiln.generation.schedule import form_of, is_settled, next_drafts
 from codekiln.generation.selection import Selection, select
 from codekiln.generation.stepwise import is_worthwhile, write_stepwise
 from codekiln.generation.wording import answer_notes, why_unsure, why_unverified
 from codekiln.generation.workbench import Workbench, prompt_budget
-from codekiln.sandbox import Isolation
+from codekiln.sandbox import CountingIsolation, Isolation
 from codekiln.verify import distinguish, extract
 
 
@@ -39,6 +39,7 @@ class Result:
     seconds: Mapping[str, float] = field(default_factory=dict)
     side_tokens: int = 0
     evidence: Evidence | None = None
+    executions: int = 0
 
 
 def answer_task(
@@ -66,19 +67,19 @@ def answer_task(
         candidate = draw(task, alone, options, backend, on_event, cancel)[0]
         answer = _unchecked(task, candidate, prompt)
         return Result(answer, prompt, _prompt_hash(prompt), "")
-    bench = Workbench(task, options, backend, isolation, on_event, cancel)
-    remarks: tuple[str, ...] = ()
+    bench = Workbench(task, options, backend, CountingIsolation(isolation), on_event, cancel)
+    remarks: list[str] = []
     if options.strategy == "stepwise":
-        write_stepwise(bench)
-    if not _any_passes(bench):
+        remarks += write_stepwise(bench)
+    if _fails(bench):
         while not is_settled(bench) and (drafts := next_drafts(bench, prompt)) is not None:
             bench.draw(drafts.prompt, drafts.count, **_how(drafts))
-    if not _any_passes(bench):
+            if _fails(bench) and options.strategy == "auto" and is_worthwhile(bench):
+                remarks += write_stepwise(bench)
+    if _fails(bench):
         recombine(bench)
-    if not _any_passes(bench):
-        remarks = repair(bench)
-    if not _any_passes(bench) and options.strategy == "auto" and is_worthwhile(task):
-        write_stepwise(bench)
+    if _fails(bench):
+        remarks += repair(bench)
     selection = _choose(bench)
     evidence = evidence_of(bench.candidates, bench.assessments, selection)
     return Result(
@@ -89,6 +90,7 @@ def answer_task(
         bench.seconds,
         bench.side_tokens,
         evidence,
+        bench.isolation.runs,
     )
 
 
@@ -97,8 +99,9 @@ def _how(drafts: Round) -> dict[str, object]:
     return {"greedy": drafts.greedy, "temperature": drafts.temperature, "form": drafts.form}
 
 
-def _any_passes(bench: Workbench) -> bool:
-    return any(a.verdict in (Verdict.PASSED, Verdict.UNVERIFIED) for a in bench.assessments)
+def _fails(bench: Workbench) -> bool:
+    """True while the best candidate so far fails a check, or there is none."""
+    return not bench.candidates or can_repair(bench.assessments[_choose(bench).index])
 
 
 def _prompt_hash(prompt: Prompt) -> str:
@@ -137,7 +140,7 @@ def _answer(
     prompt: Prompt,
     selection: Selection,
     evidence: Evidence,
-    remarks: tuple[str, ...],
+    remarks: Sequence[str],
 ) -> Answer:
     chosen, assessment = bench.candidates[selection.index], bench.assessments[selection.index]
     verdict, why = assessment.verdict, why_unverified(bench.task, assessment)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import combinations, islice, product
 
 from codekiln.core import Candidate, Verdict
 from codekiln.generation.selection import standing
@@ -93,12 +93,9 @@ def _changed(base: _Module, modules: Sequence[_Module], changes: int) -> Iterato
     # A module of one function has nothing to combine with: its variants are the candidates.
     if len(base.definitions) < 2:
         return
-    names = list(others)
-    choices = [[None, *others[name]] for name in names]
-    for choice in product(*choices):
-        picked = {n: d for n, d in zip(names, choice, strict=True) if d is not None}
-        if len(picked) == changes:
-            yield _assembled(base, picked, modules)
+    for names in combinations(others, changes):
+        for choice in product(*(others[name] for name in names)):
+            yield _assembled(base, dict(zip(names, choice, strict=True)), modules)
 
 
 def _assembled(base: _Module, picked: dict[str, _Definition], modules: Sequence[_Module]) -> str:

@@ -36,7 +36,7 @@ def repair(bench: Workbench) -> tuple[str, ...]:
             try:
                 drawn = _draw(bench, place, number)
             except ContextOverflowError:
-                return ("no repair was tried: its prompt would not fit the context window",)
+                return ("no further repair: its prompt would not fit the context window",)
             if any(not can_repair(bench.assessments[new]) for new in drawn):
                 return ()
     return ()

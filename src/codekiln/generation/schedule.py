@@ -37,14 +37,16 @@ def is_settled(bench: Workbench) -> bool:
 
 
 def next_drafts(bench: Workbench, prompt: Prompt) -> Round | None:
-    """The next round of drafts, None when the rest of the budget is for repairs."""
+    """The next round of drafts; None when there is no budget, or its rest is for repairs."""
+    if bench.budget == 0:
+        return None
     form = form_of(bench.task)
     drawn = sum(candidate.form == form for candidate in bench.candidates)
     total = bench.options.drafts
     most = max(1, total - total // REPAIR_SHARE)
     if drawn == 0:
-        return Round(prompt, min(FIRST_ROUND, most), greedy=True, form=form)
-    left = most - drawn
+        return Round(prompt, min(FIRST_ROUND, most, bench.budget), greedy=True, form=form)
+    left = min(most - drawn, bench.budget)
     if left <= 0:
         # Where a draft passes, nothing needs a repair: the rest tells the passing ones apart.
         passing = any(a.verdict is Verdict.PASSED for a in bench.assessments)

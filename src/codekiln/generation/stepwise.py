@@ -26,8 +26,6 @@ FORM = "stepwise"
 DRAFTS_PER_STEP = 3
 DRAFTS_OF_LAST = 4
 MOST_STEPS = 8
-# Different versions of helpers that the last function may be put together with.
-MOST_MODULES = 24
 _SIGNATURE = re.compile(r"`(?:def\s+)?([A-Za-z_]\w*)\(([^`()]*(?:\([^`()]*\)[^`()]*)*)\)([^`]*)`")
 _PLAN_LINE = re.compile(
     r"^[\s\-*\d.`]*(?:def\s+)?([A-Za-z_]\w*)\(([^()]*)\)"
@@ -44,9 +42,10 @@ class Step:
     purpose: str = ""
 
 
-def is_worthwhile(task: Task) -> bool:
-    """True for a task that names several functions to write."""
-    return task.language == "python" and len(named_steps(task)) >= 2
+def is_worthwhile(bench: Workbench) -> bool:
+    """True for a task that names several functions to write and was not written so yet."""
+    written = any(candidate.form == FORM for candidate in bench.candidates)
+    return bench.task.language == "python" and not written and len(named_steps(bench.task)) >= 2
 
 
 def named_steps(task: Task) -> tuple[Step, ...]:
@@ -64,36 +63,49 @@ def named_steps(task: Task) -> tuple[Step, ...]:
     return (*list(steps.values())[: MOST_STEPS - 1], last)
 
 
-def write_stepwise(bench: Workbench) -> None:
+def write_stepwise(bench: Workbench) -> tuple[str, ...]:
     """Write the task's functions one by one; the finished modules join the bench's candidates.
 
-    Raises what drawing and checking raise.
+    The modules count against the budget; single functions come on top, and their tokens are told
+    apart. Gives remarks for the user. Raises what drawing and checking raise.
     """
-    task = bench.task
-    steps = named_steps(task) or _planned(bench)
-    if not steps:
+    try:
+        _write(bench)
+    except ContextOverflowError:
+        return ("it was not written function by function: that would not fit the context window",)
+    return ()
+
+
+def _write(bench: Workbench) -> None:
+    count = min(DRAFTS_OF_LAST, bench.budget)
+    steps = named_steps(bench.task) or _planned(bench)
+    if not steps or not count:
         return
     finished: list[str] = []
     done: set[str] = set()
-    for step in steps[:-1]:
-        versions = _versions(bench, step, finished, done, DRAFTS_PER_STEP)
+    for number, step in enumerate(steps[:-1], 1):
+        versions = _versions(bench, step, finished, done, DRAFTS_PER_STEP, number)
         if not versions:
             continue
         finished.append(versions[0])
         done.add(step.name)
-    versions = _versions(bench, steps[-1], finished, done, DRAFTS_OF_LAST)
+    versions = _versions(bench, steps[-1], finished, done, count, len(steps))
     before = "\n\n".join(finished)
     _offer(bench, [f"{before}\n\n{version}".strip() + "\n" for version in versions])
 
 
 def _versions(
-    bench: Workbench, step: Step, finished: Sequence[str], done: set[str], count: int
+    bench: Workbench,
+    step: Step,
+    finished: Sequence[str],
+    done: set[str],
+    count: int,
+    number: int,
 ) -> list[str]:
-    """Versions of one function, the best first; each is only what is new."""
+    """Versions of the function of step `number`, the best first; each is only what is new."""
     prompt = _step_prompt(bench, step, finished)
-    drafts = Round(
-        prompt, count, first_index=1000 * (len(done) + 1), greedy=True, form=FORM, number=0
-    )
+    # Far from the numbers of whole candidates, so that no two draws share a seed.
+    drafts = Round(prompt, count, first_index=1000 * number, greedy=True, form=FORM)
     sub = _sub_task(bench.task, step, done)
     with bench.clock("sample"):
         drawn = draw(sub, drafts, bench.options, bench.backend, bench.on_event, bench.cancel)
@@ -221,17 +233,10 @@ def _new_part(code: str, name: str, done: set[str]) -> str:
     body: list[ast.stmt] = [
         node
         for node in tree.body
-        if isinstance(
-            node,
-            ast.FunctionDef
-            | ast.AsyncFunctionDef
-            | ast.ClassDef
-            | ast.Import
-            | ast.ImportFrom
-            | ast.Assign
-            | ast.AnnAssign,
-        )
+        if not isinstance(node, ast.Expr)
         and getattr(node, "name", "") not in done
+        # It has to be at the top of a module, where the part may not come to stand.
+        and not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
     ]
     if not any(getattr(node, "name", "") == name for node in body):
         return ""

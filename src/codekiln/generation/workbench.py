@@ -18,7 +18,7 @@ from codekiln.generation.drafting import Round, draw
 from codekiln.generation.events import OnEvent, Stage
 from codekiln.generation.options import Options
 from codekiln.generation.selection import Selection, select
-from codekiln.sandbox import Isolation
+from codekiln.sandbox import CountingIsolation
 
 # For a server that does not tell its window; small models of today have at least this much.
 ASSUMED_CONTEXT_TOKENS = 8192
@@ -31,7 +31,7 @@ class Workbench:
     task: Task
     options: Options
     backend: Backend
-    isolation: Isolation
+    isolation: CountingIsolation
     on_event: OnEvent
     cancel: Cancel | None = None
     candidates: list[Candidate] = field(default_factory=list)

@@ -6,6 +6,7 @@
 ('exited', b'42\\n')
 """
 
+from codekiln.sandbox.counting import CountingIsolation
 from codekiln.sandbox.ladder import Availability, available_isolations, open_isolation
 from codekiln.sandbox.types import (
     Isolation,
@@ -18,6 +19,7 @@ from codekiln.sandbox.types import (
 
 __all__ = [
     "Availability",
+    "CountingIsolation",
     "Isolation",
     "IsolationLevel",
     "Limits",
