@@ -97,6 +97,7 @@ class Runner:
         self._load_s: float = plan["load_s"]
         self._seed: int = plan["seed"]
         self._watch = Watch() if plan["watch"] else None
+        self._nodes: int = plan["nodes"]
         self._emit = _open_channel(plan["token"])
         self._code: types.CodeType | None = None
         self._over = False
@@ -216,7 +217,7 @@ class Runner:
     def _evaluated(self, step: dict[str, Any], state: Session) -> tuple[str, str]:
         """The step's encoded value and the name of its type."""
         # Made before the candidate runs, which may break what it is made of.
-        encoder = Encoder()
+        encoder = Encoder(self._nodes)
         if self._watch is None:
             value = state.evaluate(step)
         else:

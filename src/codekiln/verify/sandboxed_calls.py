@@ -19,6 +19,7 @@ from types import CodeType
 from typing import Literal
 
 from codekiln.sandbox.types import MIB, Isolation, Limits, Program, RunResult
+from codekiln.verify.value_encoder import MAX_NODES
 from codekiln.verify.values import DecodeError, Opaque, decode, one_line
 
 # The plan and the compiled harness arrive together on stdin, so that no file exists that a
@@ -164,14 +165,17 @@ def run_calls(
     hash_seed: int = 0,
     max_processes: int = MAX_PROCESSES_PER_RUN,
     watch: bool = False,
+    cpu_s: float = 60.0,
+    max_nodes: int = MAX_NODES,
 ) -> CallsResult:
     """Evaluate `sessions` against `code`; each session meets a newly loaded module.
 
     Without sessions the code is only compiled; one empty session also loads it.
 
     `call_s` and `load_s` bound the processor time of each call and each load. `watch` also gives
-    the variables with which calls end, at the price of time. Raises SandboxError when the
-    isolation itself fails.
+    the variables with which calls end, at the price of time. `cpu_s` bounds a whole process,
+    `max_nodes` the size of a value that is reported. Raises SandboxError when the isolation
+    itself fails.
     """
     numbered: list[list[tuple[int, Step]]] = []
     count = 0
@@ -179,18 +183,18 @@ def run_calls(
         numbered.append([(count + place, step) for place, step in enumerate(session)])
         count += len(session)
     progress = _Progress()
-    pending, processes, seconds, cpu_s = numbered, 0, 0.0, 0.0
+    pending, processes, seconds, used_s = numbered, 0, 0.0, 0.0
     while processes == 0 or (pending and processes < max_processes):
         progress.started, progress.finished = None, False
         calls = sum(map(len, pending))
         limits = Limits(
-            cpu_s=min(2 + load_s * max(1, min(len(pending), 5)) + call_s * calls, 60.0),
-            wall_s=min(10 + 4 * (load_s + call_s * calls), 120.0),
+            cpu_s=min(2 + load_s * max(1, min(len(pending), 5)) + call_s * calls, cpu_s),
+            wall_s=min(10 + 4 * (load_s + call_s * calls), 2 * cpu_s),
             memory_bytes=memory_bytes,
             output_bytes=OUTPUT_BYTES,
         )
         token = secrets.token_hex(16)
-        plan = _plan(code, pending, token, call_s, load_s, hash_seed, watch)
+        plan = _plan(code, pending, token, call_s, load_s, hash_seed, watch, max_nodes)
         result = isolation.run(
             Program(
                 argv=("python", "-s", "-P", "-W", "ignore", "-c", BOOTSTRAP),
@@ -201,7 +205,7 @@ def run_calls(
         )
         processes += 1
         seconds += result.wall_s
-        cpu_s += result.cpu_s
+        used_s += result.cpu_s
         honest = _read(result.stdout, token, progress)
         death = _death(result, honest)
         if not honest:
@@ -234,7 +238,7 @@ def run_calls(
         processes=processes,
         isolation=f"L{int(isolation.level)} {isolation.name}",
         seconds=seconds,
-        cpu_s=cpu_s,
+        cpu_s=used_s,
     )
 
 
@@ -261,6 +265,7 @@ def _plan(
     load_s: float,
     seed: int,
     watch: bool,
+    max_nodes: int,
 ) -> bytes:
     def as_data(number: int, step: Step) -> dict[str, object]:
         if step.function:
@@ -282,6 +287,7 @@ def _plan(
             "load_s": load_s,
             "seed": seed,
             "watch": watch,
+            "nodes": max_nodes,
             "sessions": [[as_data(*item) for item in session] for session in sessions],
         }
     )

@@ -111,6 +111,8 @@ def _subscripted(annotation: ast.Subscript, depth: int) -> Sequence[object]:
     name = _name(annotation.value)
     inner = annotation.slice
     parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+    if not parts:
+        return ()
     if name == "Optional":
         return _merged([values_of(parts[0], depth), (None,)])
     if name == "Union":

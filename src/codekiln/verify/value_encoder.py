@@ -44,9 +44,10 @@ class Encoder:
     the builtin's own methods, so overridden ones are never asked.
     """
 
-    def __init__(self) -> None:
-        self._nodes = MAX_NODES
-        self._text = MAX_TEXT
+    def __init__(self, nodes: int = MAX_NODES) -> None:
+        self._nodes = nodes
+        # Text in proportion, so that one limit tells how large a value may be.
+        self._text = MAX_TEXT * nodes // MAX_NODES
         self._path: list[int] = []
 
     def encode(self, value: object) -> str:

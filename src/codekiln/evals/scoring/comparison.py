@@ -23,7 +23,7 @@ def same(observed: object, expected: object, tolerance: float = 0.0) -> bool:
     if isinstance(observed, Opaque) or isinstance(expected, Opaque):
         return False
     try:
-        if _plain(observed) == _plain(expected):
+        if plain(observed) == plain(expected):
             return True
         allowed = FLOAT_TOLERANCE if tolerance == 0 and _is_floats(expected) else tolerance
         return (
@@ -70,7 +70,7 @@ def _is_floats(value: object) -> bool:
     )
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """A form that `==` can judge: iterators and objects equal only their own kind."""
     if isinstance(value, Iterated):
         return ("iterator", value.kind, value.items if value.complete else object())

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from codekiln.core import Verdict
+from codekiln.evals.datasets import DataError
 from codekiln.evals.scoring.comparison import same
 from codekiln.evals.scoring.hidden import Case, PythonTests, Score
 from codekiln.sandbox import Isolation
 from codekiln.verify.expected_values import ExpectedValues
 from codekiln.verify.sandboxed_calls import CallsResult, Step, StepResult, run_calls
-from codekiln.verify.values import show
+from codekiln.verify.values import contains_opaque
 
 MIB = 1 << 20
 MEMORY_BYTES = 1024 * MIB
@@ -24,6 +25,10 @@ LOAD_S = 5.0
 # A correct answer may well be slower than the reference; a call gets this many times its time.
 SLOWER = 10.0
 LEAST_CALL_S = 2.0
+# Answers of extreme inputs are large; the channel of results holds 16 MiB.
+MAX_NODES = 1_000_000
+# Of one process with all its calls. A loop that never ends is stopped by the limit of its call.
+PROCESS_CPU_S = 900.0
 # Each new process costs a start; a program that dies this often has failed long before.
 MAX_PROCESSES = 6
 
@@ -63,12 +68,22 @@ def prepare(
             expected.append(result.value)
             if result.outcome != "value":
                 trouble.append(f"case {number}: the reference gives no value: {result.why}")
+            elif contains_opaque(result.value):
+                trouble.append(f"case {number}: the reference's value has no form to compare")
     call_s = max(LEAST_CALL_S * speed, SLOWER * calls.cpu_s)
     return Prepared(tests, tuple(expected), call_s, calls.cpu_s, tuple(trouble))
 
 
 def score(code: str, prepared: Prepared, isolation: Isolation) -> Score:
-    """The verdict of the hidden tests on one program. Raises SandboxError."""
+    """The verdict of the hidden tests on one program.
+
+    Raises SandboxError, and DataError for tests whose right values are not known.
+    """
+    if prepared.trouble:
+        raise DataError(
+            f"the tests cannot be scored: {prepared.trouble[0]}",
+            "See 'codekiln eval calibrate' for this suite",
+        )
     if not code.strip():
         return Score(Verdict.NO_CODE, "there is no code")
     tests = prepared.tests
@@ -79,7 +94,7 @@ def score(code: str, prepared: Prepared, isolation: Isolation) -> Score:
         verdict = {"OverTime": Verdict.TIMEOUT, "MemoryError": Verdict.OUT_OF_MEMORY}.get(
             calls.load_error.kind, Verdict.RUNTIME_ERROR
         )
-        return Score(verdict, f"loading it fails: {calls.load_error}", 0, calls.cpu_s)
+        return Score(verdict, f"loading it fails: {calls.load_error.kind}", 0, calls.cpu_s)
     sessions = calls.steps if not tests.together else [(result,) for result in calls.steps[0]]
     for number, (case, results) in enumerate(zip(tests.cases, sessions, strict=True)):
         failure = _judge(case, results, prepared.expected[number], tests)
@@ -123,6 +138,8 @@ def _run(code: str, tests: PythonTests, isolation: Isolation, call_s: float) -> 
         load_s=LOAD_S,
         memory_bytes=MEMORY_BYTES,
         max_processes=MAX_PROCESSES,
+        cpu_s=PROCESS_CPU_S,
+        max_nodes=MAX_NODES,
     )
 
 
@@ -143,20 +160,31 @@ def _judge(
         if any(kind.rpartition(".")[2] == case.raises for kind in kinds):
             return None
         if result.outcome == "value":
-            return Score(Verdict.WRONG_OUTPUT, f"gives {show(result.value)}, no exception")
+            return Score(Verdict.WRONG_OUTPUT, "another value or exception")
         return _failed(result)
     if result.outcome != "value":
         return _failed(result)
-    accepted = (
-        tests.compare(result.value, expected, case.args)
-        if tests.compare is not None
-        else same(result.value, expected, tests.tolerance)
-    )
-    return None if accepted else Score(Verdict.WRONG_OUTPUT, f"gives {show(result.value)}")
+    return None if _accepted(tests, case, result.value, expected) else _WRONG
+
+
+def _accepted(tests: PythonTests, case: Case, observed: object, expected: object) -> bool:
+    if contains_opaque(observed):
+        return False
+    if tests.compare is None:
+        return same(observed, expected, tests.tolerance)
+    try:
+        return tests.compare(observed, expected, case.args)
+    # A candidate may give a value of any type and size where another one is right.
+    except (TypeError, ValueError, ArithmeticError, AssertionError, RecursionError):
+        return False
+
+
+# What a program gave may echo a hidden input, so only its kind leaves this process.
+_WRONG = Score(Verdict.WRONG_OUTPUT, "another value or exception")
 
 
 def _failed(result: StepResult) -> Score:
     verdict = {"timeout": Verdict.TIMEOUT, "out_of_memory": Verdict.OUT_OF_MEMORY}.get(
         result.outcome, Verdict.RUNTIME_ERROR
     )
-    return Score(verdict, result.why)
+    return Score(verdict, result.raised.kind if result.raised is not None else result.why)

@@ -16,13 +16,13 @@ from typing import Any
 
 from codekiln.core.errors import UsageError
 from codekiln.evals.datasets import DataError, Suite, data_file, read_rows
+from codekiln.evals.scoring.conditions import condition_case, equal_in_python
 from codekiln.evals.scoring.hidden import Case, HiddenProblem, ProgramTests, PythonTests
 from codekiln.evals.scoring.kilnlogic import read_kilnlogic
 from codekiln.evals.scoring.program_tests import multipl_e_tests, pack_javascript_tests
 from codekiln.evals.scoring.python_tests import call_case
 from codekiln.evals.scoring.special import comparer, mbpp_arguments
 from codekiln.verify.sandboxed_calls import Step
-from codekiln.verify.steps import guarded
 
 Rows = list[dict[str, Any]]
 
@@ -131,11 +131,9 @@ def _mbpp_train(rows: Rows, _: str, __: str) -> Iterator[HiddenProblem]:
                 "text": f'"""\n{row["text"]}\n{row["test_list"][0]}\n"""\n',
             },
             tests=PythonTests(
-                cases=tuple(
-                    Case((*before, Step(source=guarded(text))), expected="True") for text in asserts
-                ),
+                cases=tuple(condition_case(text, before) for text in asserts),
                 together=False,
-                compare=lambda observed, _, __: observed is True,
+                compare=equal_in_python,
             ),
             reference=row["code"].replace("\r\n", "\n"),
         )
@@ -197,9 +195,8 @@ def _check_function(source: str, name: str) -> PythonTests:
         if isinstance(node, ast.FunctionDef) and node.name == "check":
             for statement in node.body:
                 if isinstance(statement, ast.Assert):
-                    steps = [Step(source=text) for text in (*setup,)]
-                    steps.append(Step(source=guarded(ast.unparse(statement.test))))
-                    cases.append(Case(tuple(steps), expected="True"))
+                    steps = [Step(source=text) for text in setup]
+                    cases.append(condition_case(ast.unparse(statement.test), steps))
                 else:
                     text = ast.unparse(statement)
                     setup.append(text)
@@ -210,9 +207,7 @@ def _check_function(source: str, name: str) -> PythonTests:
                         cases.append(Case(tuple(steps), expected="True"))
         elif not _is_metadata(node) and not _is_call_of_check(node):
             setup.append(ast.unparse(node))
-    return PythonTests(
-        tuple(cases), together=False, compare=lambda observed, _, __: bool(observed) is True
-    )
+    return PythonTests(tuple(cases), together=False, compare=equal_in_python)
 
 
 def _is_metadata(node: ast.stmt) -> bool:
