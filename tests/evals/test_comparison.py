@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from synthetic_runs import draft, outcome, write_run
+from synthetic_runs import RUN, draft, outcome, write_run
 
 from codekiln.core.errors import UsageError
 from codekiln.evals import Outcome, Stored, compare, mcnemar, store
@@ -24,8 +24,12 @@ def chosen(rights: list[list[bool]], at: int = 0) -> list[Outcome]:
     return [outcome(f"p{i}", found, chosen=at) for i, found in enumerate(rights)]
 
 
+# A choosing run has no mean: it stops drawing where it is sure.
+OF_CHOOSING = [metric for metric in METRICS if metric != "mean"]
+
+
 @FEW
-@given(RIGHTS, st.sampled_from(METRICS))
+@given(RIGHTS, st.sampled_from(OF_CHOOSING))
 def test_a_run_is_no_better_than_itself(rights: list[list[bool]], metric: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = write_run(Path(folder), chosen(rights, at=1), mode="verified")
@@ -37,7 +41,7 @@ def test_a_run_is_no_better_than_itself(rights: list[list[bool]], metric: str) -
 
 
 @FEW
-@given(RIGHTS, st.sampled_from(METRICS), st.sampled_from(METRICS))
+@given(RIGHTS, st.sampled_from(OF_CHOOSING), st.sampled_from(OF_CHOOSING))
 def test_swapping_the_runs_turns_the_difference_round(
     rights: list[list[bool]], metric_a: str, metric_b: str
 ) -> None:
@@ -104,8 +108,8 @@ def test_tokens_are_those_that_the_metric_needs(tmp_path: Path) -> None:
         ("codekiln", {"codekiln": "0.2.0"}, {}),
         ("code", {"code": "fedcba"}, {}),
         ("tools", {"tools": {"python": "3.11.7", "torch": "2.12.0"}}, {}),
-        ("processor", {"machine": {"processor": "M1", "hardware": "CPU, bfloat16"}}, {}),
-        ("hardware", {"machine": {"processor": "Model 8488C", "hardware": "CUDA, H100"}}, {}),
+        ("processor", {"machine": {**RUN.machine, "processor": "M1"}}, {}),
+        ("hardware", {"machine": {**RUN.machine, "hardware": "CUDA, H100"}}, {}),
         ("mode", {"mode": "greedy"}, {}),
         ("n", {}, {"n": 5}),
         ("temperature", {}, {"temperature": 0.2}),

@@ -14,7 +14,7 @@ from codekiln.core import Verdict
 from codekiln.core.errors import BackendError, CancelledError, CodekilnError, UsageError
 from codekiln.evals import Asking, Progress, store
 from codekiln.evals.problems import Problem, problem_of
-from codekiln.evals.run import describe_run, run_problems, select_problems
+from codekiln.evals.run import describe_run, run_problems
 from codekiln.evals.scorer import ScorerProcess, Shown, calibration_of, verdict_of
 from codekiln.sandbox import open_isolation
 
@@ -57,6 +57,20 @@ def run_some(
     some = problems[:count]
     run = describe_run("kilnlogic-dev", shown, some, asking, backend.info, limit=count)
     stored = store.open_run(run, folder)
+    with store.locked(stored):
+        _run(stored, some, asking, backend, scorer, cancel, progress)
+    return stored
+
+
+def _run(
+    stored: store.Stored,
+    some: list[Problem],
+    asking: Asking,
+    backend: ScriptedBackend,
+    scorer: ScorerProcess,
+    cancel: Cancel | None,
+    progress: list[Progress] | None,
+) -> None:
     run_problems(
         stored,
         some,
@@ -67,7 +81,6 @@ def run_some(
         on_progress=(progress if progress is not None else []).append,
         cancel=cancel,
     )
-    return stored
 
 
 def test_nothing_hidden_is_shown(loaded: tuple[Shown, list[Problem]]) -> None:
@@ -203,7 +216,7 @@ def test_the_main_job_is_measured_with_its_choice_and_its_evidence(
 ) -> None:
     shown = scorer.load("kilnlogic-dev")
     problems = [problem_of(public) for public in shown.problems]
-    (problem,) = select_problems(problems, None, [NAME])
+    problem = next(problem for problem in problems if problem.id == NAME)
     asking = Asking("verified", n=5, temperature=0.8)
     backend = same_answer(f"{RIGHT}```")
     run = describe_run("kilnlogic-dev", shown, [problem], asking, backend.info)
@@ -218,10 +231,8 @@ def test_the_main_job_is_measured_with_its_choice_and_its_evidence(
     assert outcome.executions > 0
 
 
-def test_unknown_problems_and_suites_are_refused_by_name(scorer: ScorerProcess) -> None:
+def test_unknown_suites_and_languages_are_refused_by_name(scorer: ScorerProcess) -> None:
     with pytest.raises(UsageError, match="no suite 'nothing'"):
         scorer.load("nothing")
     with pytest.raises(UsageError, match="no problems in rust"):
         scorer.load("kilnlogic-dev", "rust")
-    with pytest.raises(UsageError, match="no problem"):
-        select_problems([], None, ["x"])

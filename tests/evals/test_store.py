@@ -74,8 +74,10 @@ def test_a_torn_last_line_is_dropped_and_its_problem_done_again(tmp_path: Path) 
     with (stored.folder / "outcomes.jsonl").open("a") as file:
         file.write('{"problem": "b", "candi')
     again = store.open_run(RUN, tmp_path)
+    # Whoever only reads leaves the line to its writer.
     assert [item.problem for item in again.outcomes()] == ["a"]
-    store.append(again, outcome("b"))
+    with store.locked(again):
+        store.append(again, outcome("b"))
     assert [item.problem for item in again.outcomes()] == ["a", "b"]
 
 
@@ -109,3 +111,21 @@ def test_files_that_are_no_runs_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "run.json").write_text("{")
     assert [stored.run.id for stored in store.stored_runs(tmp_path)] == [RUN.id]
+
+
+def test_two_processes_cannot_be_at_one_run(tmp_path: Path) -> None:
+    stored = store.open_run(RUN, tmp_path)
+    with (
+        store.locked(stored),
+        pytest.raises(UsageError, match="another process"),
+        store.locked(stored),
+    ):
+        pass
+    with store.locked(stored):
+        store.append(stored, outcome("a"))
+
+
+def test_a_new_run_is_asked_for_explicitly(tmp_path: Path) -> None:
+    first = store.open_run(RUN, tmp_path)
+    other = store.open_run(replace(RUN, id="again"), tmp_path, new=True)
+    assert other.folder != first.folder

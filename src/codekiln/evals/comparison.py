@@ -6,7 +6,7 @@ everything else is pure. Differences are B - A, in percentage points.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -60,7 +60,7 @@ class Side:
     score: float
     tokens: int
     executions: int
-    seconds: float
+    seconds: float | None
     overturned: int | None
 
 
@@ -187,7 +187,7 @@ def default_metric(mode: str) -> Metric:
 def finished_outcomes(stored: Stored) -> tuple[Outcome, ...]:
     """The outcomes of a whole run. Raises UsageError for one that is under way or empty."""
     outcomes = stored.outcomes()
-    if not stored.is_whole or not outcomes:
+    if not stored.is_whole or len(outcomes) != stored.run.problems:
         raise UsageError(
             f"the run {stored.run.id} has {len(outcomes)} of {stored.run.problems} problems done",
             "Give the command that began it once more; it goes on where it ended",
@@ -272,8 +272,8 @@ def _metric(run: Run, name: str | None) -> Metric:
 
 def _half(run: Run, metric: Metric, outcomes: tuple[Outcome, ...]) -> _Half:
     has: dict[Metric, bool] = {
-        "greedy": any(outcome.greedy for outcome in outcomes),
-        "mean": any(warm_drafts(outcome) for outcome in outcomes),
+        "greedy": all(outcome.greedy or not outcome.candidates for outcome in outcomes),
+        "mean": run.mode == "sample",
         "gate": any(draft.visible for outcome in outcomes for draft in outcome.candidates),
         "selected": run.mode in CHOOSING,
         "oracle": True,
@@ -285,7 +285,10 @@ def _half(run: Run, metric: Metric, outcomes: tuple[Outcome, ...]) -> _Half:
         )
     values = tuple(float(_VALUES[metric](outcome)) for outcome in outcomes)
     looked = (draft for outcome in outcomes for draft in _looked_at(outcome, metric))
-    return _Half(run, metric, outcomes, values, sum(draft.completion_tokens for draft in looked))
+    tokens = sum(draft.completion_tokens for draft in looked)
+    if metric in ("selected", "oracle"):
+        tokens += sum(outcome.side_tokens for outcome in outcomes)
+    return _Half(run, metric, outcomes, values, tokens)
 
 
 def _looked_at(outcome: Outcome, metric: Metric) -> Sequence[Scored]:
@@ -362,9 +365,15 @@ def _side(halves: Sequence[_Half]) -> Side:
         score=_mean([value for half in halves for value in half.values]),
         tokens=sum(half.tokens for half in halves),
         executions=sum(outcome.executions for outcome in outcomes),
-        seconds=round(sum(outcome.seconds for outcome in outcomes), 3),
+        seconds=_sum_of(outcome.seconds for outcome in outcomes),
         overturned=overturned if metric == "selected" else None,
     )
+
+
+def _sum_of(seconds: Iterable[float | None]) -> float | None:
+    """None where some are not known, since completions were read from memory."""
+    known = list(seconds)
+    return None if None in known else round(sum(value or 0.0 for value in known), 3)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -372,7 +381,9 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _side_lines(name: str, side: Side) -> list[str]:
-    cost = f"{side.tokens} tokens, {side.executions} checks run, {side.seconds:.0f} s of answering"
+    cost = f"{side.tokens} tokens, {side.executions} checks run"
+    if side.seconds is not None:
+        cost += f", {side.seconds:.0f} s of answering"
     overturned = ""
     if side.overturned is not None:
         overturned = f"; right greedy answers overturned: {side.overturned}"

@@ -31,7 +31,14 @@ class RememberingBackend:
         self._known = _read(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
+        self._read_here = threading.local()
         self.drawn_tokens = 0
+
+    @property
+    def read_here(self) -> int:
+        """How many completions this thread got from memory so far."""
+        count: int = getattr(self._read_here, "count", 0)
+        return count
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +77,7 @@ class RememberingBackend:
                 with self._lock:
                     known = self._known.get(key) if key else None
                 if known is not None:
+                    self._read_here.count = self.read_here + 1
                     yield Delta(number, sample, known.text, known)
                     continue
                 seed = request.sampling.seed
@@ -115,6 +123,11 @@ class RememberingBackend:
             self.drawn_tokens += completion.completion_tokens
             self._file.write(line)
             self._file.flush()
+
+
+def remembered_here(backend: Backend) -> int:
+    """How many completions this thread got from memory; 0 for a backend that has none."""
+    return backend.read_here if isinstance(backend, RememberingBackend) else 0
 
 
 def _read(path: Path) -> dict[str, Completion]:

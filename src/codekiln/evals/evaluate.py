@@ -5,6 +5,7 @@ Opens and closes what is needed: the scorer process, the model, the store.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import as_completed
@@ -12,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from codekiln.backends import Cancel, open_backend
+from codekiln.backends import BackendInfo, Cancel, open_backend
 from codekiln.core import Verdict
+from codekiln.core.errors import UsageError
 from codekiln.core.settings import load_settings
 from codekiln.evals import store
 from codekiln.evals.completions import RememberingBackend
@@ -44,6 +46,9 @@ class Plan:
     fresh: bool = False
     unsafe: bool = False
 
+    def __post_init__(self) -> None:
+        _require_limit(self.limit)
+
 
 @dataclass(frozen=True, slots=True)
 class Listener:
@@ -69,7 +74,7 @@ def evaluate_suite(plan: Plan, listener: Listener | None = None) -> tuple[store.
         model = plan.model or load_settings().model
         loading = LoadingProgress(told.on_load)
         backend = open_backend(model, api_base=plan.api_base, progress=loading)
-        memory = _memory(backend.info.weights_sha256, fresh=plan.fresh)
+        memory = _memory(backend.info, fresh=plan.fresh)
         with RememberingBackend(backend, memory) as remembering:
             run = describe_run(
                 plan.suite,
@@ -80,17 +85,18 @@ def evaluate_suite(plan: Plan, listener: Listener | None = None) -> tuple[store.
                 limit=plan.limit,
                 note=plan.note,
             )
-            stored = store.open_run(run, results)
-            summary = run_problems(
-                stored,
-                problems,
-                plan.asking,
-                remembering,
-                scorer,
-                isolation,
-                on_progress=told.on_progress,
-                cancel=told.cancel,
-            )
+            stored = store.open_run(run, results, new=plan.fresh)
+            with store.locked(stored):
+                summary = run_problems(
+                    stored,
+                    problems,
+                    plan.asking,
+                    remembering,
+                    scorer,
+                    isolation,
+                    on_progress=told.on_progress,
+                    cancel=told.cancel,
+                )
     return stored, summary
 
 
@@ -153,6 +159,7 @@ def calibrate_suite(
 ) -> CalibrationResult:
     """Score the references and the known wrong solutions of a suite. Raises like evaluate_suite."""
     told = listener or Listener()
+    _require_limit(limit)
     isolation = open_isolation(unsafe=unsafe)
     started = time.monotonic()
     with ScorerProcess() as scorer:
@@ -216,15 +223,21 @@ def _judged(
     )
 
 
+def _require_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit is {limit}", "Use a positive number")
+
+
 def _passes(calibration: Calibration) -> bool:
     reference = calibration.reference
     return reference is not None and reference.verdict is Verdict.PASSED
 
 
-def _memory(weights_sha256: str, *, fresh: bool) -> Path:
-    """Where completions of these weights are remembered."""
+def _memory(info: BackendInfo, *, fresh: bool) -> Path:
+    """Where completions of these weights on this kind of hardware are remembered."""
     folder = load_settings().cache_dir / "completions"
-    name = weights_sha256[:16] or "unknown"
+    hardware = re.sub(r"\W+", "-", info.details.get("hardware", "")).strip("-").lower()
+    name = "-".join(filter(None, (info.weights_sha256[:16] or "unknown", hardware)))
     return folder / (f"{name}-{time.time_ns()}.jsonl" if fresh else f"{name}.jsonl")
 
 

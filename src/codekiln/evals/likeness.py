@@ -67,6 +67,9 @@ def _fields(run: Run) -> dict[str, Any]:
         # The device and its number format change answers as much as the processor does.
         "processor": run.machine.get("processor"),
         "hardware": run.machine.get("hardware"),
+        "threads": run.machine.get("threads"),
+        "system": run.machine.get("system"),
+        "isolation": run.machine.get("isolation"),
         "tools": run.tools,
         "mode": run.mode,
     }

@@ -13,18 +13,22 @@ from typing import Any, Literal
 
 from codekiln.backends import Backend, Cancel, CompletionRequest
 from codekiln.core import Answer, Assessment, Candidate, Prompt, Sampling
+from codekiln.core.errors import UsageError
 from codekiln.evals.problems import Problem
 from codekiln.generation import Options
 from codekiln.generation.confidence import evidence_of
 from codekiln.generation.door import Generated, run_unrecorded
+from codekiln.generation.options import MAX_SAMPLES
 from codekiln.generation.prompts import build_prompt
 from codekiln.generation.schedule import form_of
 from codekiln.generation.selection import select
 from codekiln.generation.workbench import ASSUMED_CONTEXT_TOKENS
-from codekiln.sandbox import Isolation
+from codekiln.sandbox import CountingIsolation, Isolation
 from codekiln.verify import assess_many, extract_code
 
 Mode = Literal["greedy", "sample", "verified", "stepwise"]
+# Modes that answer with one of their candidates.
+CHOOSING: tuple[Mode, ...] = ("verified", "stepwise")
 # Sizes of the first drafts for which sample mode tells what would have been chosen.
 PREFIXES = (1, 2, 4, 6, 8, 10)
 MODES: tuple[Mode, ...] = ("greedy", "sample", "verified", "stepwise")
@@ -43,10 +47,28 @@ class Asking:
     seed: int = 0
     form: str = "auto"
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= MAX_SAMPLES:
+            raise UsageError(f"n is {self.n}", f"Ask for 1 to {MAX_SAMPLES} candidates")
+        if self.mode == "sample" and self.temperature <= 0:
+            raise UsageError(
+                "mode sample draws at a temperature above 0", "Use mode greedy, or give one"
+            )
+        if self.mode in CHOOSING and (self.top_p != 1.0 or self.form != "auto"):
+            raise UsageError(
+                f"mode {self.mode} chooses its own prompts and draws without top-p",
+                "Leave out --form and --top-p",
+            )
+        # Refused here, before weights are loaded.
+        Sampling(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a problem was answered with; `assessments` is parallel to `candidates`, or empty."""
+    """What a problem was answered with; `assessments` is parallel to `candidates`, or empty.
+
+    `executions` counts the programs that codekiln's own checks ran.
+    """
 
     candidates: tuple[Candidate, ...]
     assessments: tuple[Assessment, ...]
@@ -55,15 +77,7 @@ class Asked:
     seconds: float = 0.0
     side_tokens: int = 0
     evidence: tuple[dict[str, float], ...] = ()
-
-    @property
-    def executions(self) -> int:
-        """Check reports that a program run stands behind."""
-        return sum(
-            bool(report.isolation)
-            for assessment in {id(a): a for a in self.assessments}.values()
-            for report in assessment.reports
-        )
+    executions: int = 0
 
 
 def ask(
@@ -135,9 +149,12 @@ def _plain(
         for sample, item in enumerate(completions)
     )
     assessments: Sequence[Assessment] = ()
+    executions = 0
     if asking.mode == "sample" and isolation is not None:
+        counting = CountingIsolation(isolation)
         codes = [candidate.code for candidate in candidates]
-        assessments = assess_many(codes, task, isolation=isolation)
+        assessments = assess_many(codes, task, isolation=counting)
+        executions = counting.runs
     return Asked(
         candidates,
         tuple(assessments),
@@ -148,6 +165,7 @@ def _plain(
             for count in PREFIXES
             if count <= len(assessments)
         ),
+        executions=executions,
     )
 
 
@@ -177,6 +195,7 @@ def _chosen(problem: Problem, asking: Asking, backend: Backend, cancel: Cancel |
         _prompt_as_json(generated.prompt),
         side_tokens=generated.record.tokens["steps"],
         evidence=_told(generated),
+        executions=generated.executions,
     )
 
 

@@ -49,7 +49,8 @@ class Outcome:
     `chosen` is the index of the candidate that was answered with; None where the mode does not
     choose. `confidence` is the probability of being right that was told with it. `executions`
     counts programs run by codekiln's own checks, `seconds` is from the request to the answer
-    without scoring. `prompt` is the exact first prompt: messages, prefill and stops.
+    without scoring, None where completions were read from memory. `prompt` is the exact first
+    prompt: messages, prefill and stops.
     `evidence` has the features behind the confidence, with the number of `drafts` they rest on
     and the candidate that was, or would have been, `chosen`.
     `side_tokens` are those of plans and single functions, which are no candidates themselves.
@@ -61,7 +62,7 @@ class Outcome:
     verified: bool = False
     confidence: float | None = None
     executions: int = 0
-    seconds: float = 0.0
+    seconds: float | None = None
     prompt: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     side_tokens: int = 0

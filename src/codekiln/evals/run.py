@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from codekiln.backends import Backend, BackendInfo, Cancel
-from codekiln.core.errors import CancelledError, UsageError
+from codekiln.core.errors import CancelledError, ContextOverflowError
 from codekiln.evals import store
+from codekiln.evals.completions import remembered_here
 from codekiln.evals.modes import Asked, Asking, ask
 from codekiln.evals.outcomes import Outcome, Run, Scored
 from codekiln.evals.problems import Problem
@@ -67,7 +69,7 @@ def describe_run(
     if limit is not None:
         settings["problems"] = [problem.id for problem in problems]
     return Run(
-        id=f"{suite}{language}_{Path(info.model).name}_{asking.mode}_{stamp}",
+        id=f"{suite}{language}_{Path(info.model).name}_{asking.mode}_{stamp}_{secrets.token_hex(2)}",
         created=created,
         suite=suite,
         language=shown.language,
@@ -81,7 +83,11 @@ def describe_run(
         codekiln=environment.codekiln_version(),
         code=source_hash(),
         tools=environment.tools(),
-        machine={**environment.machine(info), "isolation": shown.isolation},
+        machine={
+            **environment.machine(info),
+            "isolation": shown.isolation,
+            "slowness": str(shown.slowness),
+        },
         note=note,
     )
 
@@ -104,8 +110,16 @@ def run_problems(
     tokens = 0
 
     def one(problem: Problem) -> Outcome:
-        asked = ask(problem, asking, backend, isolation, cancel)
-        return _scored(problem, asked, asking, scorer)
+        before = remembered_here(backend)
+        try:
+            asked = ask(problem, asking, backend, isolation, cancel)
+        except ContextOverflowError as error:
+            # It is this problem's answer that there is none; the others go on.
+            return Outcome(problem.id, (), notes=(str(error),))
+        outcome = _scored(problem, asked, scorer)
+        # What was read from memory took no time that says anything.
+        fresh = remembered_here(backend) == before
+        return outcome if fresh else replace(outcome, seconds=None)
 
     def report() -> None:
         right = sum(_main_score(outcome) for outcome in done.values())
@@ -119,10 +133,14 @@ def run_problems(
         while futures:
             ready, futures = wait(futures, _CANCEL_POLL_S, return_when=FIRST_COMPLETED)
             for future in ready:
-                outcome = future.result()
-                store.append(stored, outcome)
-                done[outcome.problem] = outcome
-                tokens += outcome.tokens
+                # A failure of one must not cost what its neighbours have finished.
+                if future.exception() is None:
+                    outcome = future.result()
+                    store.append(stored, outcome)
+                    done[outcome.problem] = outcome
+                    tokens += outcome.tokens
+            for future in ready:
+                future.result()
             if ready:
                 report()
             if cancel is not None and cancel.is_set:
@@ -143,27 +161,19 @@ def problems_at_once(asking: Asking) -> int:
     return max(2, min(_MOST_AT_ONCE, 2 * _BATCH // together))
 
 
-def select_problems(
-    problems: Sequence[Problem], limit: int | None, only: Sequence[str] = ()
-) -> list[Problem]:
-    """The first `limit` problems, or those named. Raises UsageError for unknown names."""
-    if only:
-        known = {problem.id: problem for problem in problems}
-        unknown = [name for name in only if name not in known]
-        if unknown:
-            raise UsageError(f"the suite has no problem {unknown[0]!r}", "Check the name")
-        return [known[name] for name in only]
+def select_problems(problems: Sequence[Problem], limit: int | None) -> list[Problem]:
+    """The first `limit` problems, or all."""
     return list(problems)[: limit if limit is not None else len(problems)]
 
 
 def source_hash() -> str:
-    """A hash of the source that makes answers, data files included: not the version."""
+    """A hash of the source that makes and scores answers, data files included."""
     digest = hashlib.sha256()
 
     def add(folder: Traversable) -> None:
         for item in sorted(folder.iterdir(), key=lambda entry: entry.name):
             if item.is_dir():
-                if item.name not in ("__pycache__", "evals", "cli"):
+                if item.name not in ("__pycache__", "cli", "report"):
                     add(item)
             elif item.name.endswith((".py", ".toml", ".json")):
                 digest.update(item.name.encode() + item.read_bytes())
@@ -172,7 +182,7 @@ def source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def _scored(problem: Problem, asked: Asked, asking: Asking, scorer: ScorerProcess) -> Outcome:
+def _scored(problem: Problem, asked: Asked, scorer: ScorerProcess) -> Outcome:
     verdicts = scorer.score_all(problem.id, [candidate.code for candidate in asked.candidates])
     visible = [str(assessment.verdict) for assessment in asked.assessments]
     visible += [""] * (len(verdicts) - len(visible))

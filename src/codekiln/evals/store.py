@@ -10,9 +10,12 @@ import gzip
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from codekiln.core.errors import CodekilnError, UsageError
 from codekiln.core.files import write_atomic
@@ -70,7 +73,7 @@ def stored_runs(results: Path) -> list[Stored]:
     for path in results.glob(f"*/{_RUN}") if results.is_dir() else ():
         try:
             found.append(Stored(run_from_json(json.loads(path.read_text("utf-8"))), path.parent))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, AttributeError):
             continue
     return sorted(found, key=lambda stored: (stored.run.created, stored.run.id))
 
@@ -90,15 +93,15 @@ def find_run(results: Path, name: str) -> Stored:
     )
 
 
-def open_run(run: Run, results: Path) -> Stored:
-    """The unfinished run that is the same as `run`, to go on with; else a new one."""
+def open_run(run: Run, results: Path, *, new: bool = False) -> Stored:
+    """The unfinished run that is the same as `run`, to go on with; else, or if `new`, another."""
     wanted = _identity(run)
     for stored in stored_runs(results):
-        if not stored.is_whole and _identity(stored.run) == wanted:
-            _drop_torn_line(stored.folder / _LINES)
+        if not new and not stored.is_whole and _identity(stored.run) == wanted:
             return stored
     folder = results / run.id
     try:
+        folder.mkdir(parents=True)
         write_atomic(folder / _RUN, json.dumps(run_as_json(run), indent=1) + "\n")
     except OSError as error:
         raise CodekilnError(
@@ -106,6 +109,24 @@ def open_run(run: Run, results: Path) -> Stored:
             "Choose another folder with --results",
         ) from error
     return Stored(run, folder)
+
+
+@contextmanager
+def locked(stored: Stored) -> Iterator[None]:
+    """While this process alone works on the run. Raises UsageError when another one does."""
+    lock = FileLock(stored.folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"another process is at the run {stored.run.id}", "Wait for it, or use --fresh"
+        ) from None
+    try:
+        _drop_torn_line(stored.folder / _LINES)
+        yield
+    finally:
+        lock.release()
+        (stored.folder / ".lock").unlink(missing_ok=True)
 
 
 def append(stored: Stored, outcome: Outcome) -> None:
@@ -119,8 +140,8 @@ def append(stored: Stored, outcome: Outcome) -> None:
 
 def finish(stored: Stored, order: Sequence[str], summary: dict[str, Any]) -> None:
     """Compress the lines, in the suite's order, and write the summary."""
-    place = {problem: number for number, problem in enumerate(order)}
-    outcomes = sorted(stored.outcomes(), key=lambda outcome: place[outcome.problem])
+    done = {outcome.problem: outcome for outcome in stored.outcomes()}
+    outcomes = [done[problem] for problem in order]
     lines = "".join(
         json.dumps(outcome_as_json(outcome), separators=(",", ":")) + "\n" for outcome in outcomes
     )
@@ -140,8 +161,9 @@ def _read_outcomes(folder: Path) -> Iterator[Outcome]:
         return
     try:
         raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path == packed else raw).decode()
-        for line in text.splitlines():
+        # Behind the last line end stands what a writer is just writing, or a killed one left.
+        whole = gzip.decompress(raw) if path == packed else raw[: raw.rfind(b"\n") + 1]
+        for line in whole.decode().split("\n")[:-1]:
             yield outcome_from_json(json.loads(line))
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise CodekilnError(

@@ -25,7 +25,8 @@ class Summary:
     """Figures of one run. Scores are shares of all problems; None where the mode has no such thing.
 
     `pass_at` maps k to the unbiased estimate from the drafts at temperature above 0. `overturned`
-    counts problems whose greedy answer was right and whose selected one is not. `recovered` is
+    counts problems whose greedy answer was right and whose selected one is not; `mean` and
+    `pass_at` exist in mode sample only, since adaptive drawing would bias them. `recovered` is
     the share of (oracle - greedy) that selection keeps.
     """
 
@@ -45,8 +46,8 @@ class Summary:
     prompt_tokens: int = 0
     candidates: int = 0
     executions: int = 0
-    seconds_median: float = 0.0
-    seconds_p99: float = 0.0
+    seconds_median: float | None = None
+    seconds_p99: float | None = None
     wall_s: float = 0.0
     verdicts: dict[str, int] = field(default_factory=dict)
 
@@ -56,27 +57,28 @@ def summarise(outcomes: Sequence[Outcome], mode: str, wall_s: float = 0.0) -> Su
     count = len(outcomes)
     chooses = mode in ("verified", "stepwise")
     greedy = _share([1.0 * right_greedy(outcome) for outcome in outcomes])
-    has_greedy = any(outcome.greedy for outcome in outcomes)
+    # A score that only some problems have would count the others as wrong.
+    has_greedy = all(outcome.greedy or not outcome.candidates for outcome in outcomes)
     samples = [warm_drafts(outcome) for outcome in outcomes]
     several = any(len(outcome.candidates) > 1 for outcome in outcomes)
     selected = _share([1.0 * right_selected(o) for o in outcomes]) if chooses else None
     oracle = _share([1.0 * right_oracle(o) for o in outcomes]) if several else None
     recovered = None
-    if selected is not None and oracle is not None and oracle > greedy:
+    if has_greedy and selected is not None and oracle is not None and oracle > greedy:
         recovered = (selected - greedy) / (oracle - greedy)
     answers = [outcome.selected or outcome.greedy for outcome in outcomes]
     main = selected if chooses else greedy if mode == "greedy" else None
-    seconds = sorted(outcome.seconds for outcome in outcomes)
+    seconds = sorted(outcome.seconds for outcome in outcomes if outcome.seconds is not None)
     interval = wilson(main * count, count) if main is not None else None
     return Summary(
         problems=count,
         greedy=greedy if has_greedy else None,
-        mean=_mean_of(samples),
+        mean=_mean_of(samples) if mode == "sample" else None,
         gate=_share([right_gate(outcome) for outcome in outcomes]) if several else None,
         selected=selected,
         oracle=oracle,
         recovered=recovered,
-        pass_at=_pass_at(samples),
+        pass_at=_pass_at(samples) if mode == "sample" else {},
         verified=sum(outcome.verified for outcome in outcomes),
         verified_wrong=sum(o.verified and not right_selected(o) for o in outcomes),
         overturned=sum(right_greedy(o) and not right_selected(o) for o in outcomes)
@@ -87,8 +89,8 @@ def summarise(outcomes: Sequence[Outcome], mode: str, wall_s: float = 0.0) -> Su
         prompt_tokens=sum(_prompt_tokens(outcome) for outcome in outcomes),
         candidates=sum(len(outcome.candidates) for outcome in outcomes),
         executions=sum(outcome.executions for outcome in outcomes),
-        seconds_median=round(median(seconds), 3),
-        seconds_p99=round(seconds[min(count - 1, int(0.99 * count))], 3),
+        seconds_median=round(median(seconds), 3) if seconds else None,
+        seconds_p99=round(seconds[int(0.99 * (len(seconds) - 1))], 3) if seconds else None,
         wall_s=round(wall_s, 1),
         verdicts=dict(
             Counter(str(answer.verdict if answer else Verdict.NO_CODE) for answer in answers)
@@ -121,8 +123,14 @@ def right_gate(outcome: Outcome) -> float:
 
     Where none passes, of all drafts. Drafts that could not be checked count as passing.
     """
-    drafts = [candidate for candidate in outcome.candidates if candidate.round == 0]
-    return gate_of(drafts)
+    return gate_of(
+        [
+            item
+            for item in outcome.candidates
+            if item.greedy or item.temperature > 0
+            if item.round == 0
+        ]
+    )
 
 
 def gate_of(drafts: Sequence[Scored]) -> float:
@@ -133,8 +141,8 @@ def gate_of(drafts: Sequence[Scored]) -> float:
 
 
 def warm_drafts(outcome: Outcome) -> list[Scored]:
-    """Drafts drawn at a temperature above 0."""
-    return [item for item in outcome.candidates if item.round == 0 and not item.greedy]
+    """Free drafts at a temperature above 0: no repairs, no modules of finished functions."""
+    return [item for item in outcome.candidates if item.round == 0 and item.temperature > 0]
 
 
 def _mean_of(samples: Sequence[Sequence[Scored]]) -> float | None:

@@ -292,7 +292,7 @@ def _readable_on(colour: str) -> str:
 def _latency(measured: Sequence[Measured]) -> Figure:
     figure, (axes,) = _figure(1, 1, 0.9 + 0.5 * len(measured))
     for row, item in enumerate(measured):
-        seconds = [max(0.001, outcome.seconds) for outcome in item.outcomes]
+        seconds = [max(0.001, o.seconds) for o in item.outcomes if o.seconds is not None]
         # Spread evenly in a fixed pattern: a random one would make every report another file.
         heights = [
             row + 0.28 * (((number * 0.618) % 1.0) - 0.5) * 2 for number in range(len(seconds))
@@ -308,6 +308,15 @@ def _latency(measured: Sequence[Measured]) -> Figure:
             mew=0,
         )
         middle, last = item.summary.seconds_median, item.summary.seconds_p99
+        if middle is None or last is None:
+            axes.annotate(
+                "completions read from memory",
+                (1.01, row),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=8,
+            )
+            continue
         axes.plot([middle] * 2, [row - 0.38, row + 0.38], color=INK, linewidth=2.4)
         axes.plot([last], [row], marker="D", ms=7, color=INK, mfc=PAPER, mew=1.5)
         axes.annotate(
@@ -318,6 +327,8 @@ def _latency(measured: Sequence[Measured]) -> Figure:
             fontsize=9,
         )
     _rows_of_runs(axes, measured)
+    if not any(item.summary.seconds_median for item in measured):
+        axes.set_xlim(0.1, 100.0)  # nothing was timed, and a log scale needs something
     axes.set_xscale("log")
     _plain_ticks(axes)
     axes.set_xlabel("seconds per problem (log scale)")

@@ -207,7 +207,7 @@ def _scores_row(item: Measured) -> tuple[str, ...]:
         str(summary.verified_wrong) if chosen else "–",
         str(summary.overturned) if chosen else "–",
         _whole(summary.tokens),
-        f"{summary.seconds_median:.1f}",
+        _seconds(summary.seconds_median),
     )
 
 
@@ -226,8 +226,8 @@ def _ledger_row(item: Measured) -> tuple[str, ...]:
         _whole(summary.tokens / right) if right else "–",
         _whole(summary.prompt_tokens),
         _whole(summary.executions),
-        f"{summary.seconds_median:.1f}",
-        f"{summary.seconds_p99:.1f}",
+        _seconds(summary.seconds_median),
+        _seconds(summary.seconds_p99),
         _whole(summary.wall_s),
     )
 
@@ -247,3 +247,8 @@ def _pairs(values: dict[str, object] | dict[str, str]) -> str:
 def _whole(value: float) -> str:
     """A rounded figure with thin groups of three."""
     return f"{round(value):,}".replace(",", "\u202f")
+
+
+def _seconds(value: float | None) -> str:
+    """A dash where completions were read from memory."""
+    return "–" if value is None else f"{value:.1f}"

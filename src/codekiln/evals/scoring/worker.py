@@ -155,14 +155,16 @@ class Server:
 
     def serve(self, requests: Iterable[str]) -> None:
         """Until `requests` end."""
-        with ThreadPoolExecutor(WORKERS) as pool:
-            for line in requests:
-                request = json.loads(line)
-                if request["kind"] == "load":
-                    self._answer(request, self._load)
-                else:
-                    work = self._score if request["kind"] == "score" else self._calibrate
-                    pool.submit(self._answer, request, work)
+        pool = ThreadPoolExecutor(WORKERS)
+        for line in requests:
+            request = json.loads(line)
+            if request["kind"] == "load":
+                self._answer(request, self._load)
+            else:
+                work = self._score if request["kind"] == "score" else self._calibrate
+                pool.submit(self._answer, request, work)
+        # Whoever asked is gone; nobody waits for what is left.
+        pool.shutdown(cancel_futures=True)
 
     def _load(self, request: Request) -> dict[str, Any]:
         self._scorer = self._scorer or Scorer(unsafe=request["unsafe"])
