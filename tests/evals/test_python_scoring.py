@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from codekiln.core import Verdict
+from codekiln.evals.datasets import DataError
+from codekiln.evals.scoring.conditions import condition_case, equal_in_python
 from codekiln.evals.scoring.hidden import Case, PythonTests
 from codekiln.evals.scoring.python_tests import Prepared, call_case, literal, prepare, score
+from codekiln.evals.scoring.special import comparer
 from codekiln.sandbox import Isolation, open_isolation
 from codekiln.verify.sandboxed_calls import Step
 
@@ -127,3 +130,87 @@ def test_literals_of_values_without_a_literal() -> None:
         1 + 2j,
     ]
     assert repr(eval(literal(float("nan")))) == "nan"
+
+
+def test_answers_of_any_size_and_type_are_verdicts_and_no_errors(sandbox: Isolation) -> None:
+    root = PythonTests(
+        (call_case("find_zero", ([1, 2],)),), tolerance=1e-4, compare=comparer("find_zero", 1e-4)
+    )
+    ready = prepare(root, "def find_zero(xs):\n    return -0.5\n", sandbox)
+    for value in ("10**400", "1e200", "float('nan')", "'x'", "[1]", "None"):
+        wrong = score(f"def find_zero(xs):\n    return {value}\n", ready, sandbox)
+        assert wrong.verdict is Verdict.WRONG_OUTPUT, value
+    sets = PythonTests((call_case("Diff", ([1],)),), compare=comparer("Diff", 0))
+    ready = prepare(sets, "def Diff(x):\n    return [1]\n", sandbox)
+    assert score("def Diff(x):\n    return [[1]]\n", ready, sandbox).verdict is Verdict.WRONG_OUTPUT
+
+
+def test_large_answers_are_compared_as_a_whole(sandbox: Isolation) -> None:
+    tests = PythonTests((call_case("f", (30_000,)),))
+    ready = prepare(tests, "def f(n):\n    return list(range(n))\n", sandbox)
+    assert not ready.trouble
+    right = "def f(n):\n    return [i for i in range(n)]\n"
+    assert score(right, ready, sandbox).verdict is Verdict.PASSED
+    off = "def f(n):\n    return [*range(n - 1), 0]\n"
+    assert score(off, ready, sandbox).verdict is Verdict.WRONG_OUTPUT
+
+
+def test_values_without_a_form_to_compare_equal_nothing(sandbox: Isolation) -> None:
+    nested = "def f(n):\n    x = []\n    for _ in range(200): x = [x]\n    return x\n"
+    ready = prepare(PythonTests((call_case("f", (1,)),)), nested, sandbox)
+    assert "no form to compare" in ready.trouble[0]
+    with pytest.raises(DataError, match="cannot be scored"):
+        score(nested, ready, sandbox)
+    ready = prepare(PythonTests((call_case("f", (1,)),)), "def f(n):\n    return []\n", sandbox)
+    assert score(nested, ready, sandbox).verdict is Verdict.WRONG_OUTPUT
+
+
+def test_many_slow_calls_are_not_one_slow_call(sandbox: Isolation) -> None:
+    tests = PythonTests(tuple(call_case("f", (i,)) for i in range(6)))
+    ready = prepare(tests, "def f(n):\n    return n\n", sandbox)
+    slow = (
+        "import time\ndef f(n):\n    end = time.process_time() + 0.6\n"
+        "    while time.process_time() < end: pass\n    return n\n"
+    )
+    assert score(slow, ready, sandbox).verdict is Verdict.PASSED
+
+
+def test_what_is_told_of_a_failure_does_not_echo_the_input(sandbox: Isolation) -> None:
+    tests = PythonTests((call_case("f", ("secret input",)),))
+    ready = prepare(tests, "def f(x):\n    return 1\n", sandbox)
+    for code in (
+        "def f(x):\n    raise ValueError(x)\n",
+        "def f(x):\n    return x\n",
+        "def f(x):\n    return {}[x]\n",
+    ):
+        assert "secret" not in score(code, ready, sandbox).detail
+
+
+CONDITIONS = ["f(1) == 2", "2 == f(1)", "f(1) == [1, {'a': 2}]", "abs(f(1) - 2) < 0.1", "f(1)"]
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_asserts_with_a_literal_are_compared_outside(condition: str) -> None:
+    case = condition_case(condition)
+    outside = "==" in condition
+    assert (case.expected != "True") == outside
+    assert case.steps[-1].source.startswith("f(1)" if outside else "not not")
+
+
+@pytest.mark.parametrize(
+    "cheat",
+    [
+        "import weakref\nclass A:\n    def __eq__(self, o): return True\nkeep = A()\n"
+        "def f(x):\n    return weakref.proxy(keep)\n",
+        "import fractions\nfractions.Fraction.__eq__ = lambda a, b: True\n"
+        "def f(x):\n    return fractions.Fraction(1, 3)\n",
+        "import sys\ndef f(x):\n    return sys._getframe(1).f_code.co_consts[-1]\n",
+    ],
+)
+def test_cheats_on_asserts_do_not_pass(cheat: str, sandbox: Isolation) -> None:
+    tests = PythonTests(
+        (condition_case("f(1) == [7, 8]"),), together=False, compare=equal_in_python
+    )
+    ready = prepare(tests, "def f(x):\n    return [7, 8]\n", sandbox)
+    assert score("def f(x):\n    return [7, 8]\n", ready, sandbox).verdict is Verdict.PASSED
+    assert score(cheat, ready, sandbox).verdict is not Verdict.PASSED

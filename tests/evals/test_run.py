@@ -236,3 +236,16 @@ def test_unknown_suites_and_languages_are_refused_by_name(scorer: ScorerProcess)
         scorer.load("nothing")
     with pytest.raises(UsageError, match="no problems in rust"):
         scorer.load("kilnlogic-dev", "rust")
+
+
+def test_a_problem_that_does_not_fit_is_its_own_failure_and_the_others_go_on(
+    scorer: ScorerProcess, loaded: tuple[Shown, list[Problem]], tmp_path: Path
+) -> None:
+    scorer.load("kilnlogic-dev")
+    lengths = sorted(len(problem.task.description) for problem in loaded[1][:3])
+    backend = ScriptedBackend(*([["x = 1\n```"] * 8] * 9), context_tokens=1024 + lengths[1] // 2)
+    stored = run_some(loaded, scorer, backend, tmp_path, Asking("greedy"))
+    outcomes = stored.outcomes()
+    assert len(outcomes) == 3
+    assert any(not outcome.candidates and "tokens" in outcome.notes[0] for outcome in outcomes)
+    assert stored.summary()["problems"] == 3

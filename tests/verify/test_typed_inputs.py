@@ -45,7 +45,19 @@ def test_boundary_values_of_a_type_are_among_its_values(annotation: str, wanted:
         assert wanted in found
 
 
-@pytest.mark.parametrize("annotation", ["Node", "Callable[[int], int]", "T", "np.ndarray", "3"])
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "tuple[()]",
+        "list[()]",
+        "Optional[()]",
+        "Node",
+        "Callable[[int], int]",
+        "T",
+        "np.ndarray",
+        "3",
+    ],
+)
 def test_a_type_that_is_not_known_gives_nothing(annotation: str) -> None:
     assert values(annotation) == []
 
