@@ -119,11 +119,11 @@ def test_a_verified_answer_is_exit_code_0_with_code_alone_on_stdout(generate: Ge
 def test_a_wrong_answer_is_exit_code_3_and_shows_the_example_that_failed(
     generate: Generate,
 ) -> None:
-    done = generate(SQUARE)
+    done = generate(SQUARE, "-n", "5")
     assert (done.returncode, done.stdout) == (3, SQUARE)
     assert done.stderr.startswith("not verified, wrong output: 1 of 2 examples passed\n")
     assert "wrong output: double(3) -> 6, got 9" in done.stderr
-    assert "2 drawn and 2 repaired" in done.stderr
+    assert "4 drawn and 1 repaired" in done.stderr
 
 
 def test_no_answer_is_exit_code_4_and_writes_no_file(generate: Generate, tmp_path: Path) -> None:
