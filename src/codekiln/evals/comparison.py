@@ -13,7 +13,7 @@ from typing import Literal, cast, get_args
 from codekiln.core.errors import UsageError
 from codekiln.evals.estimators import Interval, bootstrap_difference, mcnemar, sign_flip_p
 from codekiln.evals.likeness import Difference, refuse_unlike
-from codekiln.evals.outcomes import Outcome, Run, Scored
+from codekiln.evals.outcomes import CHOOSING, Outcome, Run, Scored
 from codekiln.evals.store import Stored
 from codekiln.evals.summary import (
     gate_of,
@@ -26,7 +26,6 @@ from codekiln.evals.summary import (
 
 Metric = Literal["greedy", "mean", "gate", "selected", "oracle"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
-CHOOSING = ("verified", "stepwise")
 
 _DEFAULTS: dict[str, Metric] = {
     "greedy": "greedy",

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from codekiln.backends import Backend, Cancel, CompletionRequest
 from codekiln.core import Answer, Assessment, Candidate, Prompt, Sampling
 from codekiln.core.errors import UsageError
+from codekiln.evals.outcomes import CHOOSING
 from codekiln.evals.problems import Problem
 from codekiln.generation import Options
 from codekiln.generation.confidence import evidence_of
@@ -27,8 +28,6 @@ from codekiln.sandbox import CountingIsolation, Isolation
 from codekiln.verify import assess_many, extract_code
 
 Mode = Literal["greedy", "sample", "verified", "stepwise"]
-# Modes that answer with one of their candidates.
-CHOOSING: tuple[Mode, ...] = ("verified", "stepwise")
 # Sizes of the first drafts for which sample mode tells what would have been chosen.
 PREFIXES = (1, 2, 4, 6, 8, 10)
 MODES: tuple[Mode, ...] = ("greedy", "sample", "verified", "stepwise")

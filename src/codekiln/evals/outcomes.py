@@ -10,6 +10,9 @@ from typing import Any
 
 from codekiln.core import Verdict
 
+# Modes that answer with one of their candidates.
+CHOOSING = ("verified", "stepwise")
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:

@@ -22,7 +22,7 @@ from codekiln.core.errors import CancelledError, ContextOverflowError
 from codekiln.evals import store
 from codekiln.evals.completions import remembered_here
 from codekiln.evals.modes import Asked, Asking, ask
-from codekiln.evals.outcomes import Outcome, Run, Scored
+from codekiln.evals.outcomes import CHOOSING, Outcome, Run, Scored
 from codekiln.evals.problems import Problem
 from codekiln.evals.scorer import ScorerProcess, Shown
 from codekiln.evals.summary import Summary, summarise, summary_as_json
@@ -155,8 +155,7 @@ def run_problems(
 
 def problems_at_once(asking: Asking) -> int:
     """How many problems are under way together: enough to fill the engine's batch."""
-    chooses = asking.mode in ("verified", "stepwise")
-    together = min(asking.n, FIRST_ROUND) if chooses else asking.n + 1
+    together = min(asking.n, FIRST_ROUND) if asking.mode in CHOOSING else asking.n + 1
     # Twice the batch: about half of the problems are being checked or scored at any time.
     return max(2, min(_MOST_AT_ONCE, 2 * _BATCH // together))
 

@@ -125,8 +125,8 @@ def locked(stored: Stored) -> Iterator[None]:
         _drop_torn_line(stored.folder / _LINES)
         yield
     finally:
+        # The file stays: another process may hold what a new file of this name would not be.
         lock.release()
-        (stored.folder / ".lock").unlink(missing_ok=True)
 
 
 def append(stored: Stored, outcome: Outcome) -> None:

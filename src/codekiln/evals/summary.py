@@ -15,7 +15,7 @@ from typing import Any
 
 from codekiln.core import Verdict
 from codekiln.evals.estimators import pass_at_k, wilson
-from codekiln.evals.outcomes import Outcome, Scored
+from codekiln.evals.outcomes import CHOOSING, Outcome, Scored
 
 PASSING = (Verdict.PASSED.value, Verdict.UNVERIFIED.value)
 
@@ -55,7 +55,7 @@ class Summary:
 def summarise(outcomes: Sequence[Outcome], mode: str, wall_s: float = 0.0) -> Summary:
     """The figures of `outcomes`, of which there is at least one."""
     count = len(outcomes)
-    chooses = mode in ("verified", "stepwise")
+    chooses = mode in CHOOSING
     greedy = _share([1.0 * right_greedy(outcome) for outcome in outcomes])
     # A score that only some problems have would count the others as wrong.
     has_greedy = all(outcome.greedy or not outcome.candidates for outcome in outcomes)

@@ -73,7 +73,7 @@ def answer_task(
         remarks += write_stepwise(bench)
     if _fails(bench):
         while not is_settled(bench) and (drafts := next_drafts(bench, prompt)) is not None:
-            bench.draw(drafts.prompt, drafts.count, **_how(drafts))
+            bench.draw(drafts)
             if _fails(bench) and options.strategy == "auto" and is_worthwhile(bench):
                 remarks += write_stepwise(bench)
     if _fails(bench):
@@ -92,11 +92,6 @@ def answer_task(
         evidence,
         bench.isolation.runs,
     )
-
-
-def _how(drafts: Round) -> dict[str, object]:
-    """The fields of a planned round that `Workbench.draw` does not set itself."""
-    return {"greedy": drafts.greedy, "temperature": drafts.temperature, "form": drafts.form}
 
 
 def _fails(bench: Workbench) -> bool:

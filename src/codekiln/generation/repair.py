@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from codekiln.core import Assessment, Verdict
 from codekiln.core.errors import ContextOverflowError
+from codekiln.generation.drafting import Round
 from codekiln.generation.prompts import build_repair_prompt
 from codekiln.generation.selection import mean_logprob, standing
 from codekiln.generation.workbench import Workbench
@@ -71,7 +72,7 @@ def _draw(bench: Workbench, place: int, number: int) -> tuple[int, ...]:
         count_tokens=bench.backend.count_tokens,
         budget_tokens=bench.prompt_tokens,
     )
-    return bench.draw(prompt, 1, number=number, parent=place)
+    return bench.draw(Round(prompt, 1, number=number, parent=place))
 
 
 def _parents(bench: Workbench, asked: set[str], count: int) -> list[int]:

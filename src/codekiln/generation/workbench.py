@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from codekiln.backends import Backend, Cancel
-from codekiln.core import Assessment, Candidate, Prompt, Task
+from codekiln.core import Assessment, Candidate, Task
 from codekiln.core.errors import ContextOverflowError
 from codekiln.generation.checking import check
 from codekiln.generation.drafting import Round, draw
@@ -50,18 +50,15 @@ class Workbench:
         """Tokens that a prompt may have. Raises ContextOverflowError."""
         return prompt_budget(self.backend, self.options)
 
-    def draw(self, prompt: Prompt, count: int, **how: object) -> tuple[int, ...]:
-        """Draw and check up to `count` candidates within the budget; their places in the lists.
+    def draw(self, planned: Round) -> tuple[int, ...]:
+        """Draw and check what is planned, within the budget; the candidates' places in the lists.
 
-        `how` are further fields of a Round. Raises what `draw` and `check` raise.
+        Their numbers go on from those there are. Raises what `draw` and `check` raise.
         """
-        count = min(count, self.budget)
+        count = min(planned.count, self.budget)
         if count <= 0:
             return ()
-        drafts = replace(
-            Round(prompt, count, first_index=len(self.candidates)),
-            **how,  # type: ignore[arg-type]
-        )
+        drafts = replace(planned, count=count, first_index=len(self.candidates))
         stage: Stage = "repair" if drafts.number else "sample"
         with self.clock(stage):
             drawn = draw(self.task, drafts, self.options, self.backend, self.on_event, self.cancel)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from codekiln.evals.comparison import CHOOSING, compare, finished_outcomes
+from codekiln.evals.comparison import compare, finished_outcomes
 from codekiln.evals.estimators import wilson
-from codekiln.evals.outcomes import Outcome, Run, Scored
+from codekiln.evals.outcomes import CHOOSING, Outcome, Run, Scored
 from codekiln.evals.store import Stored
 from codekiln.evals.summary import Summary, summarise
 
