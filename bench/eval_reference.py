@@ -3,8 +3,9 @@
     python bench/eval_reference.py humaneval --model qwen2.5-coder-0.5b [--limit N] [--results DIR]
 
 Stores a run of mode greedy with the backend "transformers"; hold it against codekiln's own with
-`codekiln eval compare A B --differs backend --differs tools --differs hardware`. Prompts, prefill,
-stops, extraction and scoring are codekiln's; only the tokens are drawn by transformers.
+`codekiln eval compare A B --differs backend --differs hardware --differs threads`. Prompts, stops,
+prefill, extraction and scoring are codekiln's; only the tokens are drawn by transformers, in one go
+before the run, so the seconds of its answers say nothing.
 """
 
 from __future__ import annotations
