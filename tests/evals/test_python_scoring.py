@@ -165,6 +165,16 @@ def test_values_without_a_form_to_compare_equal_nothing(sandbox: Isolation) -> N
     assert score(nested, ready, sandbox).verdict is Verdict.WRONG_OUTPUT
 
 
+def test_not_even_a_comparer_that_takes_anything_takes_a_value_without_a_form(
+    sandbox: Isolation,
+) -> None:
+    tests = PythonTests((call_case("f", (1,)),), compare=lambda *_: True)
+    ready = prepare(tests, "def f(n):\n    return 1\n", sandbox)
+    assert score("def f(n):\n    return 2\n", ready, sandbox).verdict is Verdict.PASSED
+    hidden = "def f(n):\n    return [iter(int, 1)]\n"
+    assert score(hidden, ready, sandbox).verdict is Verdict.WRONG_OUTPUT
+
+
 def test_many_slow_calls_are_not_one_slow_call(sandbox: Isolation) -> None:
     tests = PythonTests(tuple(call_case("f", (i,)) for i in range(6)))
     ready = prepare(tests, "def f(n):\n    return n\n", sandbox)

@@ -32,6 +32,15 @@ def test_the_shortest_call_with_different_values_is_found(sandbox: Isolation) ->
     )
 
 
+def test_of_several_differences_the_shortest_call_is_shown(sandbox: Isolation) -> None:
+    task = read_task('Write same(text). same("ab") -> "ab"')
+    # The doubled text is tried before the single letter.
+    other = "def same(text):\n    return text if len(text) in (2, 3) else '?'\n"
+    found = difference("def same(text):\n    return text\n", other, sandbox, task)
+    assert found is not None
+    assert found.call == "same('')"
+
+
 def test_programs_that_behave_alike_have_none(sandbox: Isolation) -> None:
     assert (
         difference(
