@@ -298,7 +298,7 @@ def test_a_given_completion_gets_the_logprobs_of_a_full_recomputation(chunk: int
         assert result.reason == "stop"
         assert result.token_logprobs == pytest.approx(expected, abs=1e-4)
     assert results[1].tokens == naive_greedy(DECODER, prompt, 5)
-    assert results[3].tokens == naive_greedy(DECODER, [*prompt, *answer], 3)
+    assert results[3].tokens == naive_greedy(DECODER, (*prompt, *answer), 3)
     assert engine.is_idle
 
 

@@ -14,8 +14,10 @@ from codekiln.core import Verdict
 from codekiln.core.errors import BackendError, CancelledError, CodekilnError, UsageError
 from codekiln.evals import Asking, Progress, store
 from codekiln.evals.problems import Problem, problem_of
-from codekiln.evals.run import describe_run, run_problems
+from codekiln.evals.run import describe_run, run_problems, select_problems
 from codekiln.evals.scorer import ScorerProcess, Shown, calibration_of, verdict_of
+from codekiln.generation.prompts import build_prompt
+from codekiln.generation.schedule import form_of
 from codekiln.sandbox import open_isolation
 
 RIGHT = """def alternating_sum(data):
@@ -242,10 +244,35 @@ def test_a_problem_that_does_not_fit_is_its_own_failure_and_the_others_go_on(
     scorer: ScorerProcess, loaded: tuple[Shown, list[Problem]], tmp_path: Path
 ) -> None:
     scorer.load("kilnlogic-dev")
-    lengths = sorted(len(problem.task.description) for problem in loaded[1][:3])
-    backend = ScriptedBackend(*([["x = 1\n```"] * 8] * 9), context_tokens=1024 + lengths[1] // 2)
+    counting = ScriptedBackend()
+    tasks = [problem.task for problem in loaded[1][:3]]
+    prompts = [
+        build_prompt(
+            task, form=form_of(task), count_tokens=counting.count_tokens, budget_tokens=100_000
+        )
+        for task in tasks
+    ]
+    lengths = sorted(map(counting.count_tokens, prompts))
+    backend = ScriptedBackend(*([["x = 1\n```"] * 8] * 9), context_tokens=1024 + lengths[1])
     stored = run_some(loaded, scorer, backend, tmp_path, Asking("greedy"))
     outcomes = stored.outcomes()
     assert len(outcomes) == 3
+    assert sum(not outcome.candidates for outcome in outcomes) == 1
     assert any(not outcome.candidates and "tokens" in outcome.notes[0] for outcome in outcomes)
     assert stored.summary()["problems"] == 3
+
+
+def test_problems_are_chosen_by_a_word_of_their_topic(
+    loaded: tuple[Shown, list[Problem]],
+) -> None:
+    problems = loaded[1]
+    several = select_problems(problems, topic="functions")
+    assert {problem.topic for problem in several} == {
+        "several functions",
+        "several small functions",
+    }
+    assert select_problems(problems, 2, "functions") == several[:2]
+    assert select_problems(problems) == problems
+    with pytest.raises(UsageError, match="no problem has the topic 'cooking'") as refused:
+        select_problems(problems, topic="cooking")
+    assert "recursion" in refused.value.remedy

@@ -43,7 +43,7 @@ class ScriptedBackend:
     def info(self) -> BackendInfo:
         return self._info
 
-    def count_tokens(self, prompt: Prompt) -> int | None:
+    def count_tokens(self, prompt: Prompt) -> int:
         return sum(len(message.content) for message in prompt.messages) // 4
 
     def stream(

@@ -61,7 +61,7 @@ def test_each_function_is_checked_by_its_own_examples_before_the_next() -> None:
 
 def test_a_step_that_gives_nothing_is_left_out_and_the_rest_goes_on() -> None:
     whole = "text):\n    return sum(int(part) for part in text.split('+'))\n"
-    backend = ScriptedBackend(["?!"] * 3, ["?!"] * 3, *([[whole] * 4] * 6))
+    backend = ScriptedBackend(*([["?!"] * 3] * 6), *([[whole] * 4] * 6))
     options = Options(n=8, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
     assert "def evaluate" in answer.code
@@ -102,12 +102,7 @@ def test_the_budget_holds_and_the_drawing_ends_where_every_module_fails(
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
     assert not answer.verified
     assert len(answer.candidates) <= n
-    seeds = [
-        (request.sampling.seed or 0) + sample
-        for call in backend.calls
-        for request in call
-        for sample in range(request.n)
-    ]
+    seeds = [request.sampling.seed for call in backend.calls[:2] for request in call]
     assert len(set(seeds)) == len(seeds)
 
 
@@ -115,3 +110,62 @@ def test_a_step_that_does_not_fit_the_window_does_not_cost_the_answer() -> None:
     backend = ScriptedBackend(*([["text):\n    return 0\n"] * 10] * 40), context_tokens=1324)
     answer = generate_recorded(read_task(TASK), Options(n=8, seed=1), backend=backend).answer
     assert answer.candidates
+
+
+LISTED = """# Shelf of a shop
+
+## Description
+Write `evaluate(text)` that gives the sum of a formula. Build it from these helpers:
+- `tokens(text)` gives the numbers as
+  strings.
+- `numbers(parts)` turns what `tokens` gives into integers.
+
+The order does not matter.
+
+## Examples
+evaluate("1+2+30") -> 33
+tokens("1+2") -> ["1", "2"]
+numbers(["4", "5"]) -> [4, 5]
+"""
+
+
+def test_a_function_with_a_list_item_of_its_own_is_a_small_task() -> None:
+    backend = ScriptedBackend(
+        ["def tokens(text):\n    return text.split('+')\n"] * 3, [NUMBERS] * 3, [EVALUATE] * 4
+    )
+    options = Options(n=8, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(LISTED), options, backend=backend).answer
+    assert answer.verified
+    first, second, _ = (call[0].prompt for call in backend.calls)
+    asked = first.messages[-1].content
+    assert "`tokens(text)` gives the numbers as\nstrings." in asked
+    assert 'tokens("1+2")' in asked
+    assert "evaluate" not in asked
+    assert "order does not matter" not in asked
+    # What depends on another one is written with that one and the whole task in view.
+    assert "split('+')" in second.messages[-1].content
+    assert "order does not matter" in second.messages[-1].content
+
+
+def test_more_versions_are_drawn_while_none_passes_its_examples() -> None:
+    backend = ScriptedBackend(
+        [BAD_TOKENS] * 3, [BAD_TOKENS, TOKENS, TOKENS], [NUMBERS] * 3, [EVALUATE] * 4
+    )
+    options = Options(n=8, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert "split('+')" in answer.code
+    seeds = [request.sampling.seed for call in backend.calls[:2] for request in call]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_a_version_that_only_looked_right_is_replaced_by_a_spare_one() -> None:
+    lucky = "parts):\n    return [4, 5]\n"
+    steady = "parts):\n    return list(map(int, parts))\n"
+    backend = ScriptedBackend(
+        [TOKENS] * 3, [lucky, lucky, steady], [EVALUATE] * 4, *([["?!"] * 8] * 4)
+    )
+    options = Options(n=4, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
+    assert "map(int" in answer.code

@@ -87,7 +87,7 @@ def run_command(
         typer.Option(
             "--mode",
             help="greedy: one answer; sample: n answers; verified: what 'codekiln generate' does; "
-            "stepwise: function by function.",
+            "one-shot: the same, never function by function; stepwise: always so.",
         ),
     ] = "verified",
     n: Annotated[
@@ -112,6 +112,12 @@ def run_command(
     ] = "auto",
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Only the first N problems.")
+    ] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(
+            "--topic", metavar="TEXT", help="Only problems with this in the name of their topic."
+        ),
     ] = None,
     language: Language = None,
     data: Data = None,
@@ -142,6 +148,7 @@ def run_command(
         api_base=api_base,
         language=language or "",
         limit=limit,
+        topic=topic,
         data=_path(data),
         results=_path(results),
         note=note,

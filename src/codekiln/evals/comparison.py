@@ -31,6 +31,7 @@ _DEFAULTS: dict[str, Metric] = {
     "greedy": "greedy",
     "sample": "mean",
     "verified": "selected",
+    "one-shot": "selected",
     "stepwise": "selected",
 }
 _VALUES: dict[Metric, Callable[[Outcome], float]] = {
@@ -41,7 +42,7 @@ _VALUES: dict[Metric, Callable[[Outcome], float]] = {
     "oracle": right_oracle,
 }
 # What the suites of one pool differ in by nature.
-_OWN_OF_SUITE = ("suite", "language", "dataset", "form", "limit")
+_OWN_OF_SUITE = ("suite", "language", "dataset", "form", "limit", "topic")
 _MOST_LISTED = 12
 
 

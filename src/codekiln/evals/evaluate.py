@@ -32,7 +32,10 @@ from codekiln.verify import assess_many
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure. `limit` takes the first problems; `fresh` forgets remembered completions."""
+    """What to measure: of the problems with this word in their `topic` the first `limit`.
+
+    `fresh` forgets remembered completions.
+    """
 
     suite: str
     asking: Asking
@@ -40,6 +43,7 @@ class Plan:
     api_base: str | None = None
     language: str = ""
     limit: int | None = None
+    topic: str | None = None
     data: Path | None = None
     results: Path | None = None
     note: str = ""
@@ -70,7 +74,8 @@ def evaluate_suite(plan: Plan, listener: Listener | None = None) -> tuple[store.
     results = store.results_folder(plan.results)
     with ScorerProcess() as scorer:
         shown = scorer.load(plan.suite, plan.language, plan.data, unsafe=plan.unsafe)
-        problems = select_problems([problem_of(public) for public in shown.problems], plan.limit)
+        everything = [problem_of(public) for public in shown.problems]
+        problems = select_problems(everything, plan.limit, plan.topic)
         model = plan.model or load_settings().model
         loading = LoadingProgress(told.on_load)
         backend = open_backend(model, api_base=plan.api_base, progress=loading)
@@ -83,6 +88,7 @@ def evaluate_suite(plan: Plan, listener: Listener | None = None) -> tuple[store.
                 plan.asking,
                 backend.info,
                 limit=plan.limit,
+                topic=plan.topic,
                 note=plan.note,
             )
             stored = store.open_run(run, results, new=plan.fresh)

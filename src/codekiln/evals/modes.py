@@ -1,4 +1,4 @@
-"""The ways to ask a model for a problem: greedy, sample, verified and stepwise.
+"""The ways to ask a model for a problem: greedy, sample, verified, one-shot and stepwise.
 
 Takes a Problem and an open backend; gives what was answered, not yet scored. Knows no hidden test.
 """
@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from codekiln.backends import Backend, Cancel, CompletionRequest
 from codekiln.core import Answer, Assessment, Candidate, Prompt, Sampling
@@ -19,7 +19,7 @@ from codekiln.evals.problems import Problem
 from codekiln.generation import Options
 from codekiln.generation.confidence import evidence_of
 from codekiln.generation.door import Generated, run_unrecorded
-from codekiln.generation.options import MAX_SAMPLES
+from codekiln.generation.options import MAX_SAMPLES, Strategy
 from codekiln.generation.prompts import build_prompt
 from codekiln.generation.schedule import form_of
 from codekiln.generation.selection import select
@@ -27,10 +27,15 @@ from codekiln.generation.workbench import ASSUMED_CONTEXT_TOKENS
 from codekiln.sandbox import CountingIsolation, Isolation
 from codekiln.verify import assess_many, extract_code
 
-Mode = Literal["greedy", "sample", "verified", "stepwise"]
+Mode = Literal["greedy", "sample", "verified", "one-shot", "stepwise"]
 # Sizes of the first drafts for which sample mode tells what would have been chosen.
 PREFIXES = (1, 2, 4, 6, 8, 10)
-MODES: tuple[Mode, ...] = ("greedy", "sample", "verified", "stepwise")
+MODES: tuple[Mode, ...] = get_args(Mode)
+_STRATEGIES: dict[Mode, Strategy] = {
+    "verified": "auto",
+    "one-shot": "one-shot",
+    "stepwise": "stepwise",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,7 @@ def _chosen(problem: Problem, asking: Asking, backend: Backend, cancel: Cancel |
         max_tokens=asking.max_tokens,
         temperature=asking.temperature,
         seed=seed_of(problem, asking.seed),
-        strategy="stepwise" if asking.mode == "stepwise" else "auto",
+        strategy=_STRATEGIES[asking.mode],
     )
     generated = run_unrecorded(problem.task, options, backend=backend, cancel=cancel)
     answer = generated.answer

@@ -11,7 +11,7 @@ from typing import Any
 from codekiln.core import Verdict
 
 # Modes that answer with one of their candidates.
-CHOOSING = ("verified", "stepwise")
+CHOOSING = ("verified", "one-shot", "stepwise")
 
 
 @dataclass(frozen=True, slots=True)

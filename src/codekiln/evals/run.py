@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from codekiln.backends import Backend, BackendInfo, Cancel
-from codekiln.core.errors import CancelledError, ContextOverflowError
+from codekiln.core.errors import CancelledError, ContextOverflowError, UsageError
 from codekiln.evals import store
 from codekiln.evals.completions import remembered_here
 from codekiln.evals.modes import Asked, Asking, ask
@@ -59,14 +59,15 @@ def describe_run(
     info: BackendInfo,
     *,
     limit: int | None = None,
+    topic: str | None = None,
     note: str = "",
 ) -> Run:
     """The manifest of a run that is about to begin."""
     created = timestamp()
     stamp = created.replace("-", "").replace(":", "").rstrip("Z")
     language = "" if shown.language == "python" else f"-{shown.language}"
-    settings: dict[str, Any] = {**asdict(asking), "limit": limit}
-    if limit is not None:
+    settings: dict[str, Any] = {**asdict(asking), "limit": limit, "topic": topic}
+    if limit is not None or topic is not None:
         settings["problems"] = [problem.id for problem in problems]
     return Run(
         id=f"{suite}{language}_{Path(info.model).name}_{asking.mode}_{stamp}_{secrets.token_hex(2)}",
@@ -160,9 +161,21 @@ def problems_at_once(asking: Asking) -> int:
     return max(2, min(_MOST_AT_ONCE, 2 * _BATCH // together))
 
 
-def select_problems(problems: Sequence[Problem], limit: int | None) -> list[Problem]:
-    """The first `limit` problems, or all."""
-    return list(problems)[: limit if limit is not None else len(problems)]
+def select_problems(
+    problems: Sequence[Problem], limit: int | None = None, topic: str | None = None
+) -> list[Problem]:
+    """The first `limit` of the problems whose topic has `topic` in its name.
+
+    Raises UsageError, with the topics that there are, when no problem is left.
+    """
+    chosen = [problem for problem in problems if topic is None or topic in problem.topic]
+    if not chosen:
+        topics = sorted({problem.topic for problem in problems} - {""})
+        raise UsageError(
+            f"no problem has the topic {topic!r}",
+            f"Topics of this suite: {', '.join(topics) or 'none'}",
+        )
+    return chosen[: limit if limit is not None else len(chosen)]
 
 
 def source_hash() -> str:

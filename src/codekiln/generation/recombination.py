@@ -44,8 +44,11 @@ def recombine(bench: Workbench) -> bool:
     )
     modules = [_module(bench.candidates[place].code) for place in ranked]
     whole = [module for module in modules if module is not None]
+    spare = [module for module in map(_module, bench.spare_parts) if module is not None]
     known = {candidate.code.strip() for candidate in bench.candidates}
-    codes = list(islice((c for c in _combinations(whole) if c.strip() not in known), MAX_TRIALS))
+    codes = list(
+        islice((c for c in _combinations(whole, spare) if c.strip() not in known), MAX_TRIALS)
+    )
     if not codes:
         return False
     with bench.clock("recombine"):
@@ -70,12 +73,12 @@ def _module(code: str) -> _Module | None:
     return _Module(tree, definitions) if definitions else None
 
 
-def _combinations(modules: Sequence[_Module]) -> Iterator[str]:
+def _combinations(modules: Sequence[_Module], spare: Sequence[_Module]) -> Iterator[str]:
     """Modules with definitions of others, the fewest changes to the best modules first."""
     seen: set[str] = set()
     for changes in (1, 2, 3):
         for base in modules:
-            for code in _changed(base, modules, changes):
+            for code in _changed(base, [*modules, *spare], changes):
                 if code not in seen:
                     seen.add(code)
                     yield code

@@ -1,9 +1,10 @@
 """Stepwise generation: a long task is written function by function, each checked on its own.
 
-The plan comes from the task where it names its functions, else from the model. A function is
-drawn several times with all finished ones before its eyes, checked with those examples that need
-nothing unwritten, and the best is kept; the last function is the one that was asked for, and the
-whole is checked with all examples. Python only.
+The plan comes from the task where it names its functions, else from the model. A function that a
+list item of the task describes is put as a small task of its own, any other one with the whole
+task and all finished functions. It is drawn several times, checked with those examples that need
+nothing unwritten, and the best is kept; while none passes, more are drawn. The last function is the
+one that was asked for, and the whole is checked with all examples. Python only.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from codekiln.core import Assessment, Candidate, Message, Prompt, Task
+from codekiln.core import Assessment, Candidate, Message, Prompt, Task, Verdict
 from codekiln.core.errors import ContextOverflowError
 from codekiln.generation.drafting import Round, draw
 from codekiln.generation.prompt_forms import prompt_form
 from codekiln.generation.prompts import build_prompt
+from codekiln.generation.schedule import form_of
 from codekiln.generation.selection import select, standing
 from codekiln.generation.workbench import Workbench
 from codekiln.verify import assess_many, normalise
 
 FORM = "stepwise"
 DRAFTS_PER_STEP = 3
+# A function is short, and one that is wrong spoils all that is built on it.
+MOST_DRAFTS_PER_STEP = 9
 DRAFTS_OF_LAST = 4
 MOST_STEPS = 8
 _SIGNATURE = re.compile(r"`(?:def\s+)?([A-Za-z_]\w*)\(([^`()]*(?:\([^`()]*\)[^`()]*)*)\)([^`]*)`")
+_ITEM = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+", re.MULTILINE)
 _PLAN_LINE = re.compile(
     r"^[\s\-*\d.`]*(?:def\s+)?([A-Za-z_]\w*)\(([^()]*)\)"
     r"(?:\s*->\s*[\w\[\], .|]+)?`?\s*[:–-]?\s*(.*)$"
@@ -35,11 +40,15 @@ _PLAN_LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One function to write: its name, the signature line, and what is said about it."""
+    """One function to write: its name, the signature line, and what is said about it.
+
+    `item` is the list item of the task that describes it and no other.
+    """
 
     name: str
     signature: str
     purpose: str = ""
+    item: str = ""
 
 
 def is_worthwhile(bench: Workbench) -> bool:
@@ -56,11 +65,23 @@ def named_steps(task: Task) -> tuple[Step, ...]:
         name, arguments, rest = match.groups()
         signature = f"def {name}({arguments}){rest.strip().rstrip(':')}:"
         if name not in steps and _parses(signature) and _are_parameters(arguments):
-            steps[name] = Step(name, signature)
+            steps[name] = Step(name, signature, item=_item_at(text, match.start()))
     if task.entry_point not in steps:
         return ()
     last = steps.pop(task.entry_point)
     return (*list(steps.values())[: MOST_STEPS - 1], last)
+
+
+def _item_at(text: str, place: int) -> str:
+    """The list item that begins at `place`; empty for running text."""
+    line_start = text.rfind("\n", 0, place) + 1
+    if not _ITEM.fullmatch(text[line_start:place]):
+        return ""
+    ends = [text.find("\n\n", place)]
+    if (following := _ITEM.search(text, place)) is not None:
+        ends.append(following.start())
+    end = min((end for end in ends if end >= 0), default=len(text))
+    return "\n".join(line.strip() for line in text[place:end].strip().splitlines())
 
 
 def write_stepwise(bench: Workbench) -> tuple[str, ...]:
@@ -89,9 +110,10 @@ def _write(bench: Workbench) -> None:
             continue
         finished.append(versions[0])
         done.add(step.name)
+        bench.spare_parts += versions[1:]
     versions = _versions(bench, steps[-1], finished, done, count, len(steps))
     before = "\n\n".join(finished)
-    _offer(bench, [f"{before}\n\n{version}".strip() + "\n" for version in versions])
+    _offer(bench, [f"{before}\n\n{version}".strip() + "\n" for version in versions[:count]])
 
 
 def _versions(
@@ -103,19 +125,36 @@ def _versions(
     number: int,
 ) -> list[str]:
     """Versions of the function of step `number`, the best first; each is only what is new."""
-    prompt = _step_prompt(bench, step, finished)
-    # Far from the numbers of whole candidates, so that no two draws share a seed.
-    drafts = Round(prompt, count, first_index=1000 * number, greedy=True, form=FORM)
     sub = _sub_task(bench.task, step, done)
-    with bench.clock("sample"):
-        drawn = draw(sub, drafts, bench.options, bench.backend, bench.on_event, bench.cancel)
-    bench.side_tokens += sum(candidate.completion_tokens for candidate in drawn)
-    parts = [_new_part(candidate.code, step.name, done) for candidate in drawn]
+    if step.item and not _names_in(step.item) & done:
+        prompt = _own_prompt(bench, replace(sub, description=step.item))
+    else:
+        prompt = _step_prompt(bench, step, finished)
     before = "\n\n".join(finished)
-    codes = [f"{before}\n\n{part}".strip() + "\n" if part else "" for part in parts]
-    with bench.clock("check"):
-        assessments = assess_many(codes, sub, isolation=bench.isolation)
+    drawn: list[Candidate] = []
+    parts: list[str] = []
+    assessments: list[Assessment] = []
+    while len(drawn) < MOST_DRAFTS_PER_STEP and not _is_written(assessments, sub):
+        # Far from the numbers of whole candidates, so that no two draws share a seed.
+        first = 1000 * number + len(drawn)
+        drafts = Round(prompt, count, first_index=first, greedy=not drawn, form=FORM)
+        with bench.clock("sample"):
+            new = draw(sub, drafts, bench.options, bench.backend, bench.on_event, bench.cancel)
+        bench.side_tokens += sum(candidate.completion_tokens for candidate in new)
+        new_parts = [_new_part(candidate.code, step.name, done) for candidate in new]
+        codes = [f"{before}\n\n{part}".strip() + "\n" if part else "" for part in new_parts]
+        with bench.clock("check"):
+            assessments += assess_many(codes, sub, isolation=bench.isolation)
+        drawn += new
+        parts += new_parts
     return _ranked(drawn, parts, assessments)
+
+
+def _is_written(assessments: Sequence[Assessment], sub: Task) -> bool:
+    """True when a version passes, or none of those drawn can be told to be wrong."""
+    if not assessments or any(a.verdict is Verdict.PASSED for a in assessments):
+        return bool(assessments)
+    return not sub.examples
 
 
 def _ranked(
@@ -165,6 +204,20 @@ def _names(source: str) -> set[str]:
         return {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
     except SyntaxError:
         return set()
+
+
+def _names_in(prose: str) -> set[str]:
+    return set(re.findall(r"\w+", prose))
+
+
+def _own_prompt(bench: Workbench, task: Task) -> Prompt:
+    """The function as a task of its own, put like any other function."""
+    return build_prompt(
+        task,
+        form=form_of(task),
+        count_tokens=bench.backend.count_tokens,
+        budget_tokens=bench.prompt_tokens,
+    )
 
 
 def _step_prompt(bench: Workbench, step: Step, finished: Sequence[str]) -> Prompt:

@@ -35,6 +35,7 @@ _PARTS: tuple[Callable[[Run], str], ...] = (
     lambda run: f"T {run.settings.get('temperature')}" if run.mode != "greedy" else "",
     lambda run: f"seed {run.settings.get('seed')}",
     lambda run: f"form {run.settings.get('form')}",
+    lambda run: f"topic {run.settings.get('topic')}",
     lambda run: f"limit {run.settings.get('limit')}",
     lambda run: f"code {run.code}",
     lambda run: f"weights {run.weights_sha256[:8]}",

@@ -149,7 +149,7 @@ def command_of(run: Run) -> str:
     parts = ["codekiln", "eval", "run", run.suite, "--model", run.model, "--mode", run.mode]
     if run.language != "python":
         parts += ["--language", run.language]
-    options = [("--max-tokens", "max_tokens"), ("--limit", "limit")]
+    options = [("--max-tokens", "max_tokens"), ("--limit", "limit"), ("--topic", "topic")]
     if run.mode != "greedy":
         options += [("-n", "n"), ("--temperature", "temperature")]
     options += [("--top-p", "top_p"), ("--seed", "seed"), ("--form", "form")]
