@@ -20,11 +20,6 @@ BROKEN = "def double(x:\n    return\n"
 ENDLESS = "def double(x):\n    while True:\n        pass\n"
 
 
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CODEKILN_STATE", str(tmp_path / "state"))
-
-
 def ask(backend: ScriptedBackend, n: int = 3, task: str = TASK) -> Answer:
     return generate(task, backend=backend, n=n, seed=5)
 
@@ -233,7 +228,7 @@ def test_every_answer_leaves_a_record_with_what_a_replay_needs() -> None:
     (record,) = read_records()
     assert record.id == answer.record_id
     assert (record.code, record.verdict) == (answer.code, Verdict.PASSED)
-    assert record.tokens == {"prompt": 7, "drafts": 30, "repairs": 0, "steps": 0}
+    assert record.tokens == {"prompt": 7, "drafts": 30, "repairs": 0, "beside": 0}
     assert {"sample", "check", "total"} <= set(record.seconds)
     assert record.isolation
     assert record.codekiln == codekiln.__version__

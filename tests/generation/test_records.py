@@ -26,11 +26,6 @@ from codekiln.generation.records import (
 TASK = Task("Write f.", examples=(Example("f(1) -> 2", "f(1)", "2"),))
 
 
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CODEKILN_STATE", str(tmp_path / "state"))
-
-
 def record(identity: str, created: str = "2026-11-24T10:00:00Z") -> Record:
     return Record(
         id=identity,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from scripted_backend import ScriptedBackend
@@ -20,11 +19,6 @@ from codekiln.generation import (
 
 RIGHT = "def double(x):\n    return x * 2\n"
 ALSO_RIGHT = "def double(x):\n    return x + x\n"
-
-
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CODEKILN_STATE", str(tmp_path / "state"))
 
 
 @pytest.fixture

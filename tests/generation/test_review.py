@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 from scripted_backend import ScriptedBackend
 
 from codekiln.core import Answer
@@ -14,11 +11,6 @@ DOUBLE = 'def double(x):\n    "Twice."\n    return x * 2  # twice\n'
 SQUARE = "def double(x):\n    return x ** 2\n"
 SQUARE_AGAIN = "def double(x):\n    return x * x\n"
 PLUS_TWO = "def double(x):\n    return x + 2\n"
-
-
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CODEKILN_STATE", str(tmp_path / "state"))
 
 
 def ask(backend: ScriptedBackend, n: int) -> Answer:

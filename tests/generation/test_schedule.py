@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_backend import ScriptedBackend
@@ -19,11 +18,6 @@ ALSO_RIGHT = "def double(x):\n    return x + x\n"
 SPECIAL = "def double(x):\n    return {2: 4, 3: 6, 'ab': 'abab'}.get(x)\n"
 SQUARE = "def double(x):\n    return x ** 2\n"
 CRASHES = "def double(x):\n    return x.twice\n"
-
-
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CODEKILN_STATE", str(tmp_path_factory.mktemp("state")))
 
 
 def answer(backend: ScriptedBackend, n: int = 10) -> Answer:

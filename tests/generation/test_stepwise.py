@@ -52,7 +52,7 @@ def test_each_function_is_checked_by_its_own_examples_before_the_next() -> None:
     assert answer.assessment is not None
     assert answer.assessment.verdict is Verdict.PASSED
     assert "split('+')" in answer.code
-    assert generated.record.tokens["steps"] == 100
+    assert generated.record.tokens["beside"] == 100
     second = backend.calls[1][0].prompt.messages[-1].content
     assert "split('+')" in second
     assert "def numbers(parts):" in second
@@ -169,3 +169,23 @@ def test_a_version_that_only_looked_right_is_replaced_by_a_spare_one() -> None:
     assert answer.assessment is not None
     assert answer.assessment.verdict is Verdict.PASSED
     assert "map(int" in answer.code
+
+
+def test_a_copy_of_a_finished_function_inside_the_last_one_does_not_hide_it() -> None:
+    copying = (
+        "text):\n    def numbers(parts):\n        return [0 for part in parts]\n"
+        "    return sum(numbers(tokens(text)))\n"
+    )
+    backend = ScriptedBackend([TOKENS] * 3, [NUMBERS] * 3, [copying] * 4)
+    options = Options(n=4, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
+    assert "[0 for" not in answer.code
+
+
+def test_at_temperature_zero_each_function_is_drawn_once() -> None:
+    backend = ScriptedBackend([BAD_TOKENS], [NUMBERS], [EVALUATE], *([["?!"] * 4] * 4))
+    options = Options(n=4, seed=1, temperature=0.0, strategy="stepwise")
+    generate_recorded(read_task(TASK), options, backend=backend)
+    assert [sum(request.n for request in call) for call in backend.calls[:3]] == [1, 1, 1]

@@ -28,6 +28,8 @@ from codekiln.engine.sequence import Event, FinishReason, GenerationRequest, Seq
 
 # A guard that rejects this many draws of one sequence without progress gives up on it.
 _MAX_REJECTIONS = 256
+# Rows of a given completion that are scored at once: each takes the width of the vocabulary.
+_SCORED_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +236,12 @@ class Engine:
         if not after:
             return
         states = hidden[first - chunk.start : first - chunk.start + len(after)]
-        logprobs = self._decoder.logits(states).float().log_softmax(-1)
-        ids = torch.tensor(after, device=logprobs.device)
-        for token, logprob in zip(after, logprobs.gather(1, ids[:, None])[:, 0], strict=True):
-            sequence.accept(token, float(logprob))
+        for row in range(0, len(after), _SCORED_ROWS):
+            logits = self._decoder.logits(states[row : row + _SCORED_ROWS]).float()
+            ids = torch.tensor(after[row : row + _SCORED_ROWS], device=logits.device)
+            logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(-1)
+            for token, logprob in zip(ids.tolist(), logprobs.tolist(), strict=True):
+                sequence.accept(token, logprob)
 
     def _admit(self) -> list[Event]:
         """Give slots to sequences whose prompt is ready; they draw their first token."""

@@ -197,7 +197,7 @@ def _chosen(problem: Problem, asking: Asking, backend: Backend, cancel: Cancel |
         answer.assessments,
         answer,
         _prompt_as_json(generated.prompt),
-        side_tokens=generated.record.tokens["steps"],
+        side_tokens=generated.record.tokens["beside"],
         evidence=_told(generated),
         executions=generated.executions,
     )

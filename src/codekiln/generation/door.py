@@ -197,7 +197,7 @@ def _record(
             "prompt": drafts[0].prompt_tokens,
             "drafts": sum(candidate.completion_tokens for candidate in drafts),
             "repairs": sum(c.completion_tokens for c in candidates if c.round > 0),
-            "steps": result.side_tokens,
+            "beside": result.side_tokens,
         },
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
     )

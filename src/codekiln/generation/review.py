@@ -14,7 +14,12 @@ from collections.abc import Sequence
 
 from codekiln.backends import CompletionRequest
 from codekiln.core import Message, Prompt, Sampling, Task, Verdict
-from codekiln.core.errors import CancelledError, ContextOverflowError
+from codekiln.core.errors import (
+    CancelledError,
+    ContextOverflowError,
+    InsufficientResourceError,
+)
+from codekiln.generation.events import Event
 from codekiln.generation.workbench import Workbench
 from codekiln.verify import normalise
 
@@ -39,10 +44,12 @@ def review(bench: Workbench, places: Sequence[int]) -> dict[str, float]:
         CompletionRequest(_question(code, bench.task.entry_point), _SCORED, given=prose)
         for code in codes.values()
     ]
+    bench.on_event(Event("review", 0, len(codes)))
     with bench.clock("review"):
         try:
             answers = bench.backend.complete(requests, bench.cancel)
-        except ContextOverflowError:
+        except (ContextOverflowError, InsufficientResourceError):
+            # The answer is there already; without marks agreement decides.
             return {}
     if bench.cancel is not None and bench.cancel.is_set:
         raise CancelledError("cancelled while candidates were reviewed")

@@ -26,8 +26,8 @@ from codekiln.verify import assess_many, normalise
 
 FORM = "stepwise"
 DRAFTS_PER_STEP = 3
-# A function is short, and one that is wrong spoils all that is built on it.
-MOST_DRAFTS_PER_STEP = 9
+# While none passes, more rounds follow: a function is short, and a wrong one spoils all after it.
+ROUNDS_PER_STEP = 3
 DRAFTS_OF_LAST = 4
 MOST_STEPS = 8
 _SIGNATURE = re.compile(r"`(?:def\s+)?([A-Za-z_]\w*)\(([^`()]*(?:\([^`()]*\)[^`()]*)*)\)([^`]*)`")
@@ -134,7 +134,9 @@ def _versions(
     drawn: list[Candidate] = []
     parts: list[str] = []
     assessments: list[Assessment] = []
-    while len(drawn) < MOST_DRAFTS_PER_STEP and not _is_written(assessments, sub):
+    # Without warmth every round would give the same again.
+    rounds, count = (ROUNDS_PER_STEP, count) if bench.options.temperature > 0 else (1, 1)
+    while len(drawn) < rounds * count and not _is_written(assessments, sub):
         # Far from the numbers of whole candidates, so that no two draws share a seed.
         first = 1000 * number + len(drawn)
         drafts = Round(prompt, count, first_index=first, greedy=not drawn, form=FORM)
@@ -152,9 +154,8 @@ def _versions(
 
 def _is_written(assessments: Sequence[Assessment], sub: Task) -> bool:
     """True when a version passes, or none of those drawn can be told to be wrong."""
-    if not assessments or any(a.verdict is Verdict.PASSED for a in assessments):
-        return bool(assessments)
-    return not sub.examples
+    passes = any(assessment.verdict is Verdict.PASSED for assessment in assessments)
+    return bool(assessments) and (passes or not sub.examples)
 
 
 def _ranked(
@@ -283,6 +284,7 @@ def _new_part(code: str, name: str, done: set[str]) -> str:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return ""
+    _InnerCopies(done).visit(tree)
     body: list[ast.stmt] = [
         node
         for node in tree.body
@@ -294,6 +296,25 @@ def _new_part(code: str, name: str, done: set[str]) -> str:
     if not any(getattr(node, "name", "") == name for node in body):
         return ""
     return ast.unparse(ast.Module(body, []))
+
+
+class _InnerCopies(ast.NodeTransformer):
+    """Takes functions that are written already out of those that define them once more inside.
+
+    Small models repeat what they are shown, and the copy would hide the one that was checked.
+    """
+
+    def __init__(self, done: set[str]) -> None:
+        self._done = done
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.body = [
+            inner
+            for inner in node.body
+            if not (isinstance(inner, ast.FunctionDef) and inner.name in self._done)
+        ] or [ast.Pass()]
+        self.generic_visit(node)
+        return node
 
 
 def _parses(signature: str) -> bool:
