@@ -13,6 +13,7 @@ from codekiln.backends import Cancel, Completion, CompletionRequest, Delta
 from codekiln.core import Verdict
 from codekiln.core.errors import BackendError, CancelledError, CodekilnError, UsageError
 from codekiln.evals import Asking, Progress, store
+from codekiln.evals.modes import Mode
 from codekiln.evals.problems import Problem, problem_of
 from codekiln.evals.run import describe_run, run_problems, select_problems
 from codekiln.evals.scorer import ScorerProcess, Shown, calibration_of, verdict_of
@@ -276,3 +277,24 @@ def test_problems_are_chosen_by_a_word_of_their_topic(
     with pytest.raises(UsageError, match="no problem has the topic 'cooking'") as refused:
         select_problems(problems, topic="cooking")
     assert "recursion" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("mode", "stepwise"), [("one-shot", False), ("verified", True), ("stepwise", True)]
+)
+def test_only_one_shot_never_writes_function_by_function(
+    mode: Mode, stepwise: bool, scorer: ScorerProcess, tmp_path: Path
+) -> None:
+    shown = scorer.load("kilnlogic-dev")
+    everything = [problem_of(public) for public in shown.problems]
+    several = select_problems(everything, 1, "several small functions")
+    asking = Asking(mode, n=5, temperature=0.8)
+    backend = same_answer("def nothing():\n    return 0\n```")
+    stored = store.open_run(
+        describe_run("kilnlogic-dev", shown, several, asking, backend.info), tmp_path
+    )
+    run_problems(stored, several, asking, backend, scorer, open_isolation())
+    asked = [call[0].prompt.messages[-1].content for call in backend.calls]
+    # The small task of a helper does not mention the whole.
+    whole = several[0].task.entry_point
+    assert any(whole not in text for text in asked) is stepwise

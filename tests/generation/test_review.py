@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import pytest
 from scripted_backend import ScriptedBackend
 
+from codekiln.backends import Cancel
 from codekiln.core import Answer
-from codekiln.generation import generate, read_task
+from codekiln.core.errors import (
+    CancelledError,
+    CodekilnError,
+    ContextOverflowError,
+    InsufficientResourceError,
+)
+from codekiln.generation import Event, Options, generate, generate_recorded, read_task
 from codekiln.generation.review import anonymous, prose_of
 
 TASK = "Write double(x), which gives twice its argument. double(2) -> 4"
@@ -58,10 +66,52 @@ def test_without_likelihoods_agreement_decides() -> None:
     assert backend.reviews
 
 
+def test_what_fails_its_example_is_not_reviewed() -> None:
+    backend = ScriptedBackend(
+        [DOUBLE, SQUARE, "def double(x):\n    return x\n"], likelihood=lambda _: -10.0
+    )
+    ask(backend, 3)
+    assert len(backend.reviews) == 2
+
+
+@pytest.mark.parametrize("error", [ContextOverflowError, InsufficientResourceError])
+def test_a_review_that_does_not_fit_costs_no_answer(error: type[CodekilnError]) -> None:
+    def refuse(_: str) -> float:
+        raise error("too long")
+
+    backend = ScriptedBackend([DOUBLE, SQUARE, SQUARE_AGAIN], likelihood=refuse)
+    assert "x ** 2" in ask(backend, 3).code
+
+
+def test_cancelling_during_the_review_cancels_the_answer() -> None:
+    cancel = Cancel()
+
+    def press_ctrl_c(_: str) -> float:
+        cancel.set()
+        return -1.0
+
+    backend = ScriptedBackend([DOUBLE, SQUARE, SQUARE_AGAIN], likelihood=press_ctrl_c)
+    with pytest.raises(CancelledError):
+        generate(TASK, backend=backend, n=3, seed=5, cancel=cancel)
+
+
+def test_the_review_is_told_and_its_tokens_are_counted() -> None:
+    backend = ScriptedBackend([DOUBLE, SQUARE, PLUS_TWO], likelihood=prefers)
+    events: list[Event] = []
+    generated = generate_recorded(
+        read_task(TASK), Options(n=3, seed=5), backend=backend, on_event=events.append
+    )
+    assert [(e.done, e.total) for e in events if e.stage == "review"] == [(0, 3)]
+    assert generated.record.tokens["beside"] == 30
+
+
 def test_candidates_beyond_those_reviewed_are_no_better_than_the_worst_of_them() -> None:
     others = [f"def double(x):\n    return 4 if x == 2 else {number}\n" for number in range(12)]
-    backend = ScriptedBackend([DOUBLE, *others[:3]], others[3:], likelihood=prefers)
+    backend = ScriptedBackend(
+        [DOUBLE, *others[:3]], others[3:], likelihood=lambda code: prefers(code) - 5.0
+    )
     assert ask(backend, 13).code == DOUBLE
+    assert len(backend.reviews) == 10
 
 
 def test_the_name_goes_wherever_the_code_uses_it() -> None:

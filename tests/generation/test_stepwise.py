@@ -189,3 +189,13 @@ def test_at_temperature_zero_each_function_is_drawn_once() -> None:
     options = Options(n=4, seed=1, temperature=0.0, strategy="stepwise")
     generate_recorded(read_task(TASK), options, backend=backend)
     assert [sum(request.n for request in call) for call in backend.calls[:3]] == [1, 1, 1]
+
+
+def test_more_versions_of_the_last_function_than_the_budget_are_not_all_offered() -> None:
+    wrong = [f"text):\n    return {number}\n" for number in range(6)]
+    backend = ScriptedBackend(
+        [TOKENS] * 3, [NUMBERS] * 3, wrong[:2], wrong[2:4], wrong[4:], *([["?!"] * 4] * 4)
+    )
+    options = Options(n=2, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert len(answer.candidates) == 2

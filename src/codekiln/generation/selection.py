@@ -19,8 +19,8 @@ from codekiln.verify import normalise
 _VERDICTS = tuple(Verdict)
 # Agreements closer than this are one: which of them is larger is an accident of the inputs.
 _EQUAL = 1e-6
-# What a nat per token of a reviewer's mark weighs against a share of agreement. On mbpp-train
-# weights from 0.5 to 4 chose the same within one problem.
+# What a nat per token of a reviewer's mark weighs against a share of agreement. Not tuned: it
+# decides too few development problems to tell weights apart (docs/evaluation.md).
 MARK_WEIGHT = 1.0
 
 
