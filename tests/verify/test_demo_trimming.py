@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codekiln.verify.python_source import parse, trim_demo
+from codekiln.verify.demo_code import trim_demo
+from codekiln.verify.python_source import parse
 
 BASE = "import functools\n\n\ndef f(x):\n    return x\n"
 
@@ -21,6 +22,9 @@ BASE = "import functools\n\n\ndef f(x):\n    return x\n"
         "if True:\n    print(f(1))\nelse:\n    print(f(2))\n",
         "# Example:\nprint(f(1))  # 1\n# done\n",
         'if __name__ == "__main__":\n    f(1)\n',
+        "def check():\n    assert f(1) == 2, 'no'\n    print('passed')\n\n\ncheck()\n",
+        "def check():\n    assert f(1) == 2\n\n\nif __name__ == '__main__':\n    check()\n",
+        "def check():\n    for n in (1, 2):\n        assert f(n) == n\n\n\ncheck()\n",
         "if '__main__' == __name__:\n    import sys\n    sys.exit(f(1))\n",
     ],
 )
@@ -43,6 +47,10 @@ def test_demo_code_is_dropped(tail: str) -> None:
         "for n in range(3):\n    TABLE[n] = f(n)\n",
         "y = 1; print(y)\n",
         "class C:\n    print('in a body')\n",
+        "def check():\n    assert f(1) == 1\n",
+        "def check(n):\n    assert f(n) == n\n\n\ncheck(1)\n",
+        "def check():\n    assert f(1) == 1\n    return f\n\n\ncheck()\n",
+        "def check():\n    assert f(1) == 1\n\n\ncheck()\nhandler = check\n",
         'if __name__ == "__main__":\n    f(1)\nelse:\n    g = f\n',
     ],
 )
@@ -55,6 +63,12 @@ def test_a_name_that_the_task_asks_for_stays() -> None:
     code = f"{BASE}\nanswer = f(3)\nprint(answer)\n"
     assert "answer = f(3)" in trim_demo(code, keep="answer").code
     assert "answer" not in trim_demo(code).code
+
+
+def test_own_tests_stay_when_they_are_all_there_is_or_what_was_asked_for() -> None:
+    tests = "def check():\n    assert sum([1]) == 1\n\n\ncheck()\n"
+    assert trim_demo(tests).code == tests
+    assert trim_demo(f"{BASE}\n\n{tests}", keep="check").code == f"{BASE}\n\n{tests}"
 
 
 def test_a_name_that_a_definition_reads_stays() -> None:

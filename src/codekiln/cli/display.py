@@ -27,7 +27,13 @@ _QUIET_S = 2.0
 _PLAIN_EVERY_S = 10.0
 _CODE_LINES = 12
 _IDLE = "Preparing"
-_TITLES = {"sample": "Writing", "check": "Checking", "repair": "Repairing", "review": "Comparing"}
+_TITLES = {
+    "sample": "Writing",
+    "check": "Checking",
+    "change": "Trying changes",
+    "repair": "Repairing",
+    "review": "Comparing",
+}
 
 
 @contextmanager
@@ -91,7 +97,7 @@ class Stage:
             if self.total:
                 return f"{format_bytes(self.done)} of {format_bytes(self.total)}"
             return format_bytes(self.done) if self.done else ""
-        if self._kind in ("sample", "repair", "check", "review") and self.total:
+        if self._kind in ("sample", "repair", "check", "change", "review") and self.total:
             what = "candidate" if self.total == 1 else "candidates"
             return f"{self.done} of {self.total} {what}"
         return ""

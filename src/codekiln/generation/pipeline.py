@@ -15,6 +15,7 @@ from codekiln.core.files import sha256_text
 from codekiln.generation.confidence import Evidence, evidence_of, probability, too_unsure
 from codekiln.generation.drafting import Round, draw
 from codekiln.generation.events import OnEvent, ignore
+from codekiln.generation.mutation import try_changes
 from codekiln.generation.options import Options
 from codekiln.generation.prompts import build_prompt
 from codekiln.generation.recombination import recombine
@@ -79,6 +80,8 @@ def answer_task(
                 remarks += write_stepwise(bench)
     if _fails(bench):
         recombine(bench)
+    if _fails(bench):
+        remarks += try_changes(bench)
     if _fails(bench):
         remarks += repair(bench)
     selection = _choose(bench, review(bench, kept(bench)))

@@ -6,6 +6,8 @@ from codekiln.verify.distinguish import Difference, distinguish
 from codekiln.verify.extraction import Extraction, extract, extract_code
 from codekiln.verify.normal_form import normalise
 from codekiln.verify.observation import observe_failure
+from codekiln.verify.python_source import parse as parse_python
+from codekiln.verify.trials import Passing, find_passing
 
 __all__ = [
     "DEFAULT_CHECKS",
@@ -13,12 +15,15 @@ __all__ = [
     "CheckLimits",
     "Difference",
     "Extraction",
+    "Passing",
     "Trial",
     "assess",
     "assess_many",
     "distinguish",
     "extract",
     "extract_code",
+    "find_passing",
     "normalise",
     "observe_failure",
+    "parse_python",
 ]

@@ -3,10 +3,11 @@
 Takes a raw completion, the prefill it continued and the task; gives the code, empty when there
 is none. Never raises and never executes anything. Code is kept as written, with the exceptions
 that `Extraction.findings` lists: demo code at the end of a Python module (see
-`python_source.trim_demo`) is dropped when the task names what to define (but no `__main__` block
+`demo_code.trim_demo`) is dropped when the task names what to define (but no `__main__` block
 when it asks for a script),
-an unfinished last statement is dropped when the text was cut off behind a complete answer, and a
-bare function body is put under the task's signature.
+an unfinished last statement is dropped when the text was cut off behind a complete answer, a
+bare function body is put under the task's signature, and a forgotten import of the standard library
+is added.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from dataclasses import dataclass
 from codekiln.core.task import Task
 from codekiln.core.verdict import Finding
 from codekiln.languages import language_of_fence, syntax_errors
+from codekiln.verify.demo_code import trim_demo
 from codekiln.verify.fences import Block, fenced_blocks
+from codekiln.verify.missing_imports import add_missing_imports
 from codekiln.verify.python_source import (
     all_bound_names,
     defined_callables,
     parse,
     top_level_names,
-    trim_demo,
 )
 
 CHECK = "extract"
@@ -85,6 +87,9 @@ def extract(
         trimmed = trim_demo(best, keep=wanted, guards=not _wants_program(task))
         notes += [f"dropped demo code, {what}" for what in trimmed.removed]
         best = trimmed.code
+    completed = add_missing_imports(best)
+    notes += [f"added `{line}`" for line in completed.added]
+    best = completed.code
     return Extraction(best, tuple(Finding(CHECK, "note", note) for note in notes))
 
 

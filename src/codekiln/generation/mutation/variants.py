@@ -1,0 +1,109 @@
+"""All programs that differ from a given one by one small change of a function."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codekiln.generation.mutation.expressions import alternatives
+from codekiln.generation.mutation.statements import block_alternatives
+from codekiln.verify import parse_python
+
+# A longer function has more variables than its mistake is likely to be about.
+MAX_VARIABLES = 8
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+# Not part of what a function does.
+_QUIET_FIELDS = frozenset({"decorator_list", "returns", "annotation", "type_params"})
+
+
+def variants(code: str) -> Iterator[str]:
+    """Sources of programs one change away, the program itself first, none twice.
+
+    Each is written anew from the syntax tree, without comments. Empty for text that is no Python.
+    """
+    tree = parse_python(code)
+    if not isinstance(tree, ast.Module):
+        return
+    seen: set[str] = set()
+    for _ in _changes(tree):
+        source = _source(tree)
+        if source and source not in seen:
+            seen.add(source)
+            yield source
+
+
+def _changes(tree: ast.Module) -> Iterator[None]:
+    """Change the tree in place, once per step; it is as before at the end."""
+    yield
+    for function in ast.walk(tree):
+        if isinstance(function, _Function):
+            variables = _variables(function)
+            for node in _own_nodes(function):
+                yield from _changed_blocks(node)
+                yield from _changed_expressions(node, variables)
+
+
+def _changed_blocks(node: ast.AST) -> Iterator[None]:
+    for field in ("body", "orelse"):
+        block = getattr(node, field, None)
+        if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
+            for other in block_alternatives(block):
+                setattr(node, field, other)
+                yield
+            setattr(node, field, block)
+
+
+def _changed_expressions(node: ast.AST, variables: tuple[str, ...]) -> Iterator[None]:
+    if isinstance(node, ast.JoinedStr | ast.FormattedValue) or _is_text(node):
+        return
+    for field, value in ast.iter_fields(node):
+        if field in _QUIET_FIELDS:
+            continue
+        if isinstance(value, ast.expr):
+            for other in alternatives(value, node, variables):
+                setattr(node, field, other)
+                yield
+            setattr(node, field, value)
+        elif isinstance(value, list):
+            for place, item in enumerate(value):
+                if isinstance(item, ast.expr):
+                    for other in alternatives(item, node, variables):
+                        value[place] = other
+                        yield
+                    value[place] = item
+
+
+def _own_nodes(function: _Function) -> list[ast.AST]:
+    """Nodes of the function's body, without functions inside, which have variables of their own."""
+    found: list[ast.AST] = []
+    pending: list[ast.AST] = [function]
+    while pending:
+        node = pending.pop()
+        found.append(node)
+        pending += [
+            child
+            for child in ast.iter_child_nodes(node)
+            if not isinstance(child, _Function | ast.ClassDef | ast.arguments)
+        ]
+    return found
+
+
+def _variables(function: _Function) -> tuple[str, ...]:
+    names: dict[str, None] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg):
+            names[node.arg] = None
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names[node.id] = None
+    return tuple(names)[:MAX_VARIABLES]
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _source(tree: ast.Module) -> str:
+    try:
+        return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    except (ValueError, RecursionError):
+        return ""

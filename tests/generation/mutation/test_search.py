@@ -1,0 +1,113 @@
+"""A failing program one step from a right one is found, told of, and never preferred to a draft."""
+
+from __future__ import annotations
+
+import pytest
+from scripted_backend import ScriptedBackend
+
+from codekiln.backends import Cancel
+from codekiln.core import Candidate, Task, Verdict
+from codekiln.core.errors import CancelledError
+from codekiln.generation import Options, generate_recorded, read_task
+from codekiln.generation.events import Event
+from codekiln.generation.mutation import FORM, try_changes
+from codekiln.generation.workbench import Workbench
+from codekiln.sandbox import CountingIsolation, Isolation, open_isolation
+from codekiln.verify import find_passing
+
+TASK = read_task(
+    "Write add_up(n), the sum of the numbers from 1 to n.\n"
+    "add_up(3) -> 6\nadd_up(0) -> 0\nadd_up(10) -> 55"
+)
+WRONG = "def add_up(n):\n    return sum(range(n))\n"
+RIGHT = "def add_up(n):\n    return n * (n + 1) // 2\n"
+HOPELESS = "def add_up(n):\n    return 'n'\n"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Isolation:
+    return open_isolation()
+
+
+def bench(sandbox: Isolation, *codes: str, task: Task = TASK) -> Workbench:
+    counting = CountingIsolation(sandbox)
+    made = Workbench(task, Options(n=4, seed=1), ScriptedBackend(), counting, lambda _: None)
+    made.add([Candidate(place, code, code, greedy=place == 0) for place, code in enumerate(codes)])
+    return made
+
+
+def test_a_program_one_step_away_is_mended(sandbox: Isolation) -> None:
+    made = bench(sandbox, HOPELESS, WRONG)
+    (remark,) = try_changes(made)
+    candidate = made.candidates[-1]
+    assert made.assessments[-1].verdict is Verdict.PASSED
+    assert (candidate.form, candidate.round, candidate.parent) == (FORM, 1, 1)
+    assert candidate.completion_tokens == 0
+    assert "`return sum(range(n))` became `return sum(range(" in remark
+
+
+def test_without_a_way_nothing_is_added(sandbox: Isolation) -> None:
+    made = bench(sandbox, HOPELESS)
+    assert try_changes(made) == ()
+    assert len(made.candidates) == 1
+
+
+def test_without_examples_nothing_is_tried(sandbox: Isolation) -> None:
+    made = bench(sandbox, WRONG, task=read_task("Write add_up(n)."))
+    before = made.isolation.runs
+    assert try_changes(made) == ()
+    assert made.isolation.runs == before
+
+
+def test_variants_that_hang_die_or_grow_cost_only_themselves(sandbox: Isolation) -> None:
+    codes = [
+        "def add_up(n):\n    while True:\n        pass\n",
+        "import os\n\ndef add_up(n):\n    os._exit(0)\n",
+        "def add_up(n):\n    return len([0] * 10**12) and [0] * 10**9\n",
+        "raise SystemExit\n",
+        "def add_up(:\n",
+        RIGHT,
+        "def add_up(n):\n    return 6\n",
+        WRONG,
+        "import builtins\nbuiltins.sum = lambda _: 6\n\ndef add_up(n):\n    return 0\n",
+        RIGHT,
+    ]
+    found = find_passing(codes, TASK, isolation=sandbox)
+    assert found.places == (5, 9)
+    assert found.cpu_s > 0
+
+
+def test_it_ends_when_it_is_cancelled(sandbox: Isolation) -> None:
+    made = bench(sandbox, WRONG)
+    made.cancel = Cancel()
+    made.cancel.set()
+    with pytest.raises(CancelledError):
+        try_changes(made)
+
+
+def test_progress_is_told(sandbox: Isolation) -> None:
+    events: list[Event] = []
+    made = bench(sandbox, WRONG)
+    made.on_event = events.append
+    try_changes(made)
+    told = [event for event in events if event.stage == "change"]
+    assert told[0].done == 0
+    assert told[-1].done == told[-1].total
+
+
+def test_the_main_job_tries_changes_before_it_asks_for_a_repair() -> None:
+    backend = ScriptedBackend([WRONG, HOPELESS, WRONG])
+    answer = generate_recorded(TASK, Options(n=3, seed=1), backend=backend).answer
+    assert answer.candidate is not None
+    assert answer.candidate.form == FORM
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
+    assert any("became" in note for note in answer.notes)
+    assert len(backend.calls) == 1
+
+
+def test_a_draft_that_passes_leaves_nothing_to_change() -> None:
+    backend = ScriptedBackend([WRONG, HOPELESS, RIGHT])
+    answer = generate_recorded(TASK, Options(n=3, seed=1), backend=backend).answer
+    assert answer.code == RIGHT
+    assert all(candidate.form != FORM for candidate in answer.candidates)
