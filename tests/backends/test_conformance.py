@@ -240,16 +240,3 @@ def test_close_may_be_called_twice_and_ends_all_use(opener: Callable[[], Backend
     opened.close()
     with pytest.raises(BackendError, match="closed"):
         opened.complete([ask(STORY, max_tokens=1)])
-
-
-def test_a_given_text_comes_back_with_its_likelihood_or_none(backend: Backend) -> None:
-    written = one(backend, ADD, max_tokens=12, logprobs=True)
-    texts = (written.text, " a - zebra")
-    sampling = Sampling(max_tokens=1, seed=0, logprobs=True)
-    asked = [CompletionRequest(ADD, sampling, given=text) for text in texts]
-    told = [completion for (completion,) in backend.complete(asked)]
-    assert [completion.text for completion in told] == list(texts)
-    likely, unlikely = (completion.logprob for completion in told)
-    assert (likely is None) == (unlikely is None) == (backend.info.name != "local")
-    if likely is not None and unlikely is not None:
-        assert likely > unlikely

@@ -283,37 +283,3 @@ def test_text_that_a_guard_may_take_back_is_not_given_away() -> None:
         events += engine.step()
     assert events[-1].finished is not None
     assert "".join(event.text for event in events) == events[-1].finished.text
-
-
-@pytest.mark.parametrize("chunk", [1, 5, 12, 13, 1024])
-def test_a_given_completion_gets_the_logprobs_of_a_full_recomputation(chunk: int) -> None:
-    prompt, answer = prompt_of(13), prompt_of(8, seed=2)
-    engine = random_engine(DECODER, prefill_tokens=chunk)
-    scored = GenerationRequest(prompt, Sampling(logprobs=True, temperature=0.9), given=answer)
-    results = run(engine, scored, greedy(prompt, 5), scored, greedy((*prompt, *answer), 3))
-    full = naive_logits(DECODER, [*prompt, *answer]).log_softmax(-1)
-    expected = [full[len(prompt) - 1 + i, t].item() for i, t in enumerate(answer)]
-    for result in (results[0], results[2]):
-        assert result.tokens == answer
-        assert result.reason == "stop"
-        assert result.token_logprobs == pytest.approx(expected, abs=1e-4)
-    assert results[1].tokens == naive_greedy(DECODER, prompt, 5)
-    assert results[3].tokens == naive_greedy(DECODER, (*prompt, *answer), 3)
-    assert engine.is_idle
-
-
-def test_a_given_completion_needs_room_for_itself_alone() -> None:
-    given = GenerationRequest(prompt_of(4000), Sampling(max_tokens=4096), given=prompt_of(97))
-    with pytest.raises(ContextOverflowError, match="4097 tokens and 0 more"):
-        random_engine(DECODER).submit(given)
-
-
-def test_a_given_completion_can_be_cancelled_while_it_waits() -> None:
-    engine = random_engine(DECODER, prefill_tokens=4)
-    ticket = engine.submit(GenerationRequest(prompt_of(9), Sampling(), given=prompt_of(5)))
-    engine.step()
-    event = engine.cancel(ticket)
-    assert event is not None
-    assert event.finished is not None
-    assert event.finished.reason == "cancelled"
-    assert engine.is_idle

@@ -96,7 +96,7 @@ def test_tokens_are_those_that_the_metric_needs(tmp_path: Path) -> None:
     assert compare(run, run, metric_a="oracle", metric_b="gate").a.tokens == 60
 
 
-def test_tokens_of_plans_and_reviews_count_for_what_they_chose(tmp_path: Path) -> None:
+def test_tokens_of_plans_and_single_functions_count_for_what_they_chose(tmp_path: Path) -> None:
     outcomes = [replace(found, side_tokens=7) for found in chosen([[True, False]] * 3)]
     run = write_run(tmp_path, outcomes, mode="verified")
     found = compare(run, run, metric_a="selected", metric_b="greedy")

@@ -79,15 +79,3 @@ def test_without_a_seed_or_known_weights_every_draw_is_new(tmp_path: Path) -> No
     with RememberingBackend(unknown, tmp_path / "two.jsonl") as backend:
         assert texts(backend, CompletionRequest(PROMPT, WARM)) == [["a"]]
         assert texts(backend, CompletionRequest(PROMPT, WARM)) == [["b"]]
-
-
-def test_a_given_text_is_passed_on_and_remembered_as_itself(tmp_path: Path) -> None:
-    inner = ScriptedBackend(["drawn"], likelihood=lambda _: -3.0)
-    asked = [CompletionRequest(PROMPT, WARM, given=text) for text in ("one", "other")]
-    with RememberingBackend(inner, tmp_path / "memory.jsonl") as backend:
-        for _ in range(2):
-            told = [completion for (completion,) in backend.complete(asked)]
-            assert [completion.text for completion in told] == ["one", "other"]
-            assert [completion.logprob for completion in told] == [-3.0, -3.0]
-        assert texts(backend, CompletionRequest(PROMPT, WARM)) == [["drawn"]]
-    assert [request.given for request in inner.reviews] == ["one", "other"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from codekiln.backends import BackendInfo, Cancel, Completion, CompletionRequest, Delta
@@ -13,8 +13,7 @@ from codekiln.core import Prompt
 class ScriptedBackend:
     """Gives the texts of `rounds` in order, one list per call, and keeps what it was asked.
 
-    `logprobs` (per text, over all rounds) are sums; every text counts as ten tokens. Given texts
-    are as likely as `likelihood` says of the prompt's last message, if anything.
+    `logprobs` (per text, over all rounds) are sums; every text counts as ten tokens.
     """
 
     def __init__(
@@ -27,10 +26,7 @@ class ScriptedBackend:
         logprobs: Sequence[float] = (),
         finish_reason: FinishReason = "stop",
         cancel_after: int | None = None,
-        likelihood: Callable[[str], float] | None = None,
     ) -> None:
-        self.reviews: list[CompletionRequest] = []
-        self._likelihood = likelihood
         self.rounds = list(rounds)
         self.calls: list[tuple[CompletionRequest, ...]] = []
         self.closed = False
@@ -53,14 +49,6 @@ class ScriptedBackend:
         *,
         pieces: bool = True,
     ) -> Iterator[Delta]:
-        if any(request.given for request in requests):
-            self.reviews += requests
-            for index, request in enumerate(requests):
-                shown = request.prompt.messages[-1].content
-                told = self._likelihood(shown) if self._likelihood else None
-                done = Completion(request.given, "stop", 7, 10, logprob=told)
-                yield Delta(index, 0, "", done)
-            return
         texts = list(self.rounds[len(self.calls)])
         self.calls.append(tuple(requests))
         given = 0

@@ -199,9 +199,8 @@ class LocalBackend:
         tokens = tuple(self._tokenizer.render(request.prompt))
         sampling = replace(request.sampling, stop=request.sampling.stop + request.prompt.stop)
         seed = secrets.randbits(32) if sampling.seed is None else sampling.seed
-        given = tuple(self._tokenizer.encode(request.given)) if request.given else ()
         return [
-            GenerationRequest(tokens, sampling.with_seed(seed + sample), given=given)
+            GenerationRequest(tokens, sampling.with_seed(seed + sample))
             for sample in range(request.n)
         ]
 

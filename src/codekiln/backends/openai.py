@@ -267,11 +267,6 @@ class OpenAIBackend:
         self, request: CompletionRequest, samples: list[Sample], prompt_tokens: int
     ) -> None:
         """All samples of one request, several per HTTP request where the server's seeds allow."""
-        if request.given:
-            # No chat API tells how likely a text would have been.
-            for sample in samples:
-                sample.recite(request.given)
-            return
         support = await self._prefill_support(request.prompt)
         sampling, prompt = request.sampling, request.prompt
         for sample in samples:

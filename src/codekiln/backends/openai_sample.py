@@ -40,12 +40,6 @@ class Sample:
         self._logprobs = [] if logprobs else None
         self._prompt_tokens = prompt_tokens
 
-    def recite(self, text: str) -> None:
-        """End with this text, which nobody wrote."""
-        self._give_out(text)
-        self.usage = Usage(0, 0)
-        self.end("stop")
-
     @property
     def cut_short(self) -> bool:
         """True when a stop string ended the answer before the server did."""

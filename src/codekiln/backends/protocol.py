@@ -19,15 +19,12 @@ FinishReason = Literal["stop", "length", "cancelled"]
 class CompletionRequest:
     """`n` independent completions of one prompt.
 
-    Sample i of a request with seed s uses seed s + i, so that a batch can be repeated. With `given`
-    nothing is drawn: this text is the completion, and its log-probability is what is asked for;
-    `logprob` is None from a backend that cannot tell it.
+    Sample i of a request with seed s uses seed s + i, so that a batch can be repeated.
     """
 
     prompt: Prompt
     sampling: Sampling
     n: int = 1
-    given: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,6 @@ _TITLES = {
     "check": "Checking",
     "change": "Trying changes",
     "repair": "Repairing",
-    "review": "Comparing",
 }
 
 
@@ -97,8 +96,9 @@ class Stage:
             if self.total:
                 return f"{format_bytes(self.done)} of {format_bytes(self.total)}"
             return format_bytes(self.done) if self.done else ""
-        if self._kind in ("sample", "repair", "check", "change", "review") and self.total:
-            what = "candidate" if self.total == 1 else "candidates"
+        if self._kind in ("sample", "repair", "check", "change") and self.total:
+            what = "variant" if self._kind == "change" else "candidate"
+            what += "s" * (self.total != 1)
             return f"{self.done} of {self.total} {what}"
         return ""
 

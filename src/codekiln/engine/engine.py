@@ -28,8 +28,6 @@ from codekiln.engine.sequence import Event, FinishReason, GenerationRequest, Seq
 
 # A guard that rejects this many draws of one sequence without progress gives up on it.
 _MAX_REJECTIONS = 256
-# Rows of a given completion that are scored at once: each takes the width of the vocabulary.
-_SCORED_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +99,11 @@ class Engine:
         """
         self._refuse_what_cannot_run(request)
         seed = request.sampling.seed
-        # A given completion needs the scores at its own rows, which a filled cache has no more.
-        cached = self._new_cache if request.given else self._prompt_cache
         sequence = Sequence(
             ticket=next(self._tickets),
             request=request,
             seed=secrets.randbits(32) if seed is None else seed,
-            prompt=cached(request.prefilled),
+            prompt=self._prompt_cache(request.prompt),
             token_bytes=self._token_bytes,
         )
         for prefill in self._prefills:
@@ -140,19 +136,18 @@ class Engine:
 
     def step(self) -> list[Event]:
         """Advance everything by one step."""
-        events = self._prefill_step() if self._prefills else []
-        events += self._admit()
+        if self._prefills:
+            self._prefill_step()
+        events = self._admit()
         if self._running:
             events += self._decode_step()
         return events
 
     def _refuse_what_cannot_run(self, request: GenerationRequest) -> None:
-        prompt, wanted = len(request.prefilled), request.drawn_at_most
-        if not request.prompt:
+        prompt, wanted = len(request.prompt), request.sampling.max_tokens
+        if not prompt:
             raise UsageError("the prompt has no tokens", "Give at least one")
-        if request.given and request.guard is not None:
-            raise UsageError("a given completion cannot be guarded", "Leave out one of them")
-        if not 0 <= min(request.prefilled) <= max(request.prefilled) < self.config.vocab_size:
+        if not 0 <= min(request.prompt) <= max(request.prompt) < self.config.vocab_size:
             raise UsageError(
                 f"a prompt token is outside the vocabulary of {self.config.vocab_size}",
                 "Encode the prompt with this model's tokenizer",
@@ -175,17 +170,12 @@ class Engine:
     def _prompt_cache(self, tokens: tuple[int, ...]) -> PromptCache:
         cache = self._prompts.get(tokens)
         if cache is None:
-            cache = self._prompts[tokens] = self._new_cache(tokens)
+            cache = PromptCache(self.config, tokens, self._decoder.dtype, self._decoder.device)
+            self._prompts[tokens] = cache
         return cache
 
-    def _new_cache(self, tokens: tuple[int, ...]) -> PromptCache:
-        return PromptCache(self.config, tokens, self._decoder.dtype, self._decoder.device)
-
-    def _prefill_step(self) -> list[Event]:
-        """Run one packed chunk of the waiting prompts, the oldest first.
-
-        Gives the ends of given completions, which are done with their prefill.
-        """
+    def _prefill_step(self) -> None:
+        """Run one packed chunk of the waiting prompts, the oldest first."""
         chunks: list[Chunk] = []
         room = self.limits.prefill_tokens
         for prefill in self._prefills:
@@ -207,41 +197,15 @@ class Engine:
             PrefillAttend(chunks),
         )
         self.stats.prefilled_tokens += len(tokens)
-        row = 0
-        for chunk, prefill in zip(chunks, self._prefills, strict=False):
-            rows = hidden[row : row + chunk.end - chunk.start]
+        row = -1
+        for chunk in chunks:
             row += chunk.end - chunk.start
             chunk.prompt.length = chunk.end
-            if prefill.waiting[0].request.given:
-                self._score(prefill.waiting[0], chunk, rows)
             if chunk.end == len(chunk.prompt.tokens):
                 # Cloned: a view would keep the hidden states of the whole chunk alive.
-                chunk.prompt.last_logits = self._decoder.logits(rows[-1:])[0].clone()
-        events: list[Event] = []
+                chunk.prompt.last_logits = self._decoder.logits(hidden[row : row + 1])[0].clone()
         while self._prefills and self._prefills[0].cache.is_filled:
-            for sequence in self._prefills.popleft().waiting:
-                if sequence.request.given:
-                    events.append(sequence.finish("stop"))
-                else:
-                    self._ready.append(sequence)
-        return events
-
-    def _score(self, sequence: Sequence, chunk: Chunk, hidden: Tensor) -> None:
-        """Accept those given tokens whose predecessors are in this chunk.
-
-        `hidden` [chunk tokens, hidden] are the states of the chunk.
-        """
-        first = max(chunk.start, len(sequence.request.prompt) - 1)
-        after = chunk.prompt.tokens[first + 1 : chunk.end + 1]
-        if not after:
-            return
-        states = hidden[first - chunk.start : first - chunk.start + len(after)]
-        for row in range(0, len(after), _SCORED_ROWS):
-            logits = self._decoder.logits(states[row : row + _SCORED_ROWS]).float()
-            ids = torch.tensor(after[row : row + _SCORED_ROWS], device=logits.device)
-            logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(-1)
-            for token, logprob in zip(ids.tolist(), logprobs.tolist(), strict=True):
-                sequence.accept(token, logprob)
+            self._ready.extend(self._prefills.popleft().waiting)
 
     def _admit(self) -> list[Event]:
         """Give slots to sequences whose prompt is ready; they draw their first token."""

@@ -18,26 +18,11 @@ FinishReason = Literal["stop", "length", "cancelled", "guard"]
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One completion of a prompt given as token ids. `sampling.seed` None means a random one.
-
-    With `given` nothing is drawn: these tokens are the completion, and its log-probabilities are
-    what is asked for. They are those of the model itself, whatever the temperature.
-    """
+    """One completion of a prompt given as token ids. `sampling.seed` None means a random one."""
 
     prompt: tuple[int, ...]
     sampling: Sampling
     guard: DecodeGuard | None = None
-    given: tuple[int, ...] = ()
-
-    @property
-    def prefilled(self) -> tuple[int, ...]:
-        """All tokens that are known beforehand."""
-        return self.prompt + self.given
-
-    @property
-    def drawn_at_most(self) -> int:
-        """How many tokens may come on top of them."""
-        return 0 if self.given else self.sampling.max_tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Self
 
 from codekiln.backends import Backend, BackendInfo, Cancel, Completion, CompletionRequest, Delta
 from codekiln.backends.protocol import collect
-from codekiln.core import Prompt
+from codekiln.core import Prompt, Sampling
 
 
 class RememberingBackend:
@@ -73,7 +73,7 @@ class RememberingBackend:
         places: list[tuple[int, int, str]] = []
         for number, request in enumerate(requests):
             for sample in range(request.n):
-                key = self._key(request, sample)
+                key = self._key(request.prompt, request.sampling, sample)
                 with self._lock:
                     known = self._known.get(key) if key else None
                 if known is not None:
@@ -84,7 +84,7 @@ class RememberingBackend:
                 sampling = request.sampling
                 if seed is not None:
                     sampling = sampling.with_seed(seed + sample)
-                missing.append(CompletionRequest(request.prompt, sampling, given=request.given))
+                missing.append(CompletionRequest(request.prompt, sampling))
                 places.append((number, sample, key))
         if not missing:
             return
@@ -102,18 +102,16 @@ class RememberingBackend:
         self._file.close()
         self._backend.close()
 
-    def _key(self, request: CompletionRequest, sample: int) -> str:
+    def _key(self, prompt: Prompt, sampling: Sampling, sample: int) -> str:
         """Empty for a request whose answer is not fixed by it."""
-        sampling = request.sampling
         if sampling.seed is None or not self.info.weights_sha256:
             return ""
         # A greedy draw is the same whatever its seed.
         seed = sampling.seed + sample if sampling.temperature > 0 else 0
         plain = [
             self.info.weights_sha256,
-            asdict(replace(request.prompt, cuts=())),
+            asdict(replace(prompt, cuts=())),
             asdict(sampling.with_seed(seed)),
-            *([request.given] if request.given else []),
         ]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:32]
 

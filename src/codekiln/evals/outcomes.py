@@ -56,7 +56,7 @@ class Outcome:
     prompt: messages, prefill and stops.
     `evidence` has the features behind the confidence, with the number of `drafts` they rest on
     and the candidate that was, or would have been, `chosen`.
-    `side_tokens` are those of plans, single functions and reviews: none is a candidate.
+    `side_tokens` are those of plans and single functions, which are no candidates.
     """
 
     problem: str

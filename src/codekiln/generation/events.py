@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["load", "sample", "check", "change", "repair", "review", "note"]
+Stage = Literal["load", "sample", "check", "change", "repair", "note"]
 
 
 @dataclass(frozen=True, slots=True)

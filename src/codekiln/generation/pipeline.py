@@ -20,7 +20,6 @@ from codekiln.generation.options import Options
 from codekiln.generation.prompts import build_prompt
 from codekiln.generation.recombination import recombine
 from codekiln.generation.repair import can_repair, kept, repair
-from codekiln.generation.review import review
 from codekiln.generation.schedule import form_of, is_settled, next_drafts
 from codekiln.generation.selection import Selection, select
 from codekiln.generation.stepwise import is_worthwhile, write_stepwise
@@ -84,7 +83,7 @@ def answer_task(
         remarks += try_changes(bench)
     if _fails(bench):
         remarks += repair(bench)
-    selection = _choose(bench, review(bench, kept(bench)))
+    selection = _choose(bench)
     evidence = evidence_of(bench.candidates, bench.assessments, selection)
     return Result(
         _answer(bench, prompt, selection, evidence, remarks),
@@ -123,14 +122,13 @@ def _unchecked(task: Task, candidate: Candidate, prompt: Prompt) -> Answer:
     )
 
 
-def _choose(bench: Workbench, marks: Mapping[str, float] | None = None) -> Selection:
+def _choose(bench: Workbench) -> Selection:
     """The best of the drafts and of those repairs that are better than what they repair."""
     places = kept(bench)
     selection = select(
         [bench.candidates[place] for place in places],
         [bench.assessments[place] for place in places],
         bench.task.language,
-        marks,
     )
     return replace(selection, considered=len(bench.candidates))
 

@@ -2,15 +2,14 @@
 
 Order of what counts: passing all checks; then examples passed; then how far the checks got; then
 agreement: how many of the candidates that stand as well give the same results, input by input
-(minimum Bayes risk by execution, Shi et al. 2022, arXiv 2204.11454), plus the reviewer's mark where
-there is one (see review); then the greedy draft; then the mean log-probability per token (a sum
-would favour short answers).
+(minimum Bayes risk by execution, Shi et al. 2022, arXiv 2204.11454); then the greedy draft; then
+the mean log-probability per token (a sum would favour short answers).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codekiln.core import Assessment, Candidate, Verdict
@@ -19,9 +18,6 @@ from codekiln.verify import normalise
 _VERDICTS = tuple(Verdict)
 # Agreements closer than this are one: which of them is larger is an accident of the inputs.
 _EQUAL = 1e-6
-# What a nat per token of a reviewer's mark weighs against a share of agreement. Not tuned: it
-# decides too few development problems to tell weights apart (docs/evaluation.md).
-MARK_WEIGHT = 1.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -84,16 +80,13 @@ def standing(assessment: Assessment) -> Standing:
 
 
 def select(
-    candidates: Sequence[Candidate],
-    assessments: Sequence[Assessment],
-    language: str = "python",
-    marks: Mapping[str, float] | None = None,
+    candidates: Sequence[Candidate], assessments: Sequence[Assessment], language: str = "python"
 ) -> Selection:
     """The best of at least one candidate; `assessments` is parallel to `candidates`.
 
     Candidates group by equal behaviour on varied inputs, and where nothing was run by equal
-    normal form. `marks` (see review) belong to normal forms. Without log-probabilities, and where
-    they are equal too, the lowest index wins. The order of the arguments does not matter.
+    normal form. Without log-probabilities, and where they are equal too, the lowest index wins.
+    The order of the arguments does not matter.
     """
     if not candidates or len(candidates) != len(assessments):
         raise ValueError(f"{len(candidates)} candidates with {len(assessments)} assessments")
@@ -105,16 +98,10 @@ def select(
         if standing(assessment) == best
     ]
     shares = agreements(entries)
-    marks = marks or {}
-    lowest = min(marks.values(), default=0.0)
-    worth = {
-        entry.form: shares[entry.alike] + MARK_WEIGHT * marks.get(entry.form, lowest)
-        for entry in entries
-    }
-    top = max(worth.values())
+    top = max(shares.values())
     # A repair was written after an example was seen to fail; it stands back behind free drafts.
     chosen = max(
-        (entry for entry in entries if worth[entry.form] >= top - _EQUAL),
+        (entry for entry in entries if shares[entry.alike] >= top - _EQUAL),
         key=lambda entry: _preference(entry.candidate),
     )
     groups: dict[str, list[_Entry]] = {}

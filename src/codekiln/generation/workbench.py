@@ -37,7 +37,7 @@ class Workbench:
     candidates: list[Candidate] = field(default_factory=list)
     assessments: list[Assessment] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    # Tokens of plans, single functions and reviews, which are no candidates themselves.
+    # Tokens of plans and single functions, which are no candidates themselves.
     side_tokens: int = 0
     # Versions of single functions that stand back behind others; recombination may need them.
     spare_parts: list[str] = field(default_factory=list)
