@@ -29,9 +29,10 @@ from codekiln.backends.protocol import FinishReason, collect
 from codekiln.core import Prompt, Sampling
 from codekiln.core.settings import load_settings
 from codekiln.evals import Asking, Progress, store
+from codekiln.evals.choice import Choice
 from codekiln.evals.modes import ask
 from codekiln.evals.problems import problem_of
-from codekiln.evals.run import describe_run, run_problems, select_problems
+from codekiln.evals.run import describe_run, run_problems
 from codekiln.evals.scorer import ScorerProcess
 from codekiln.models import ChatTokenizer, ensure, open_checkpoint
 
@@ -180,15 +181,14 @@ def main() -> None:
     asking = Asking("greedy", max_tokens=arguments.max_tokens, form=arguments.form)
     with ScorerProcess() as scorer, TransformersBackend(arguments.model) as backend:
         shown = scorer.load(arguments.suite)
-        problems = select_problems([problem_of(p) for p in shown.problems], arguments.limit)
+        choice = Choice(limit=arguments.limit)
+        problems = choice.of([problem_of(p) for p in shown.problems])
         collecting = _Collect(backend)
         for problem in problems:
             ask(problem, asking, collecting, None)
         prompts = [replace(request.prompt, cuts=()) for request in collecting.asked]
         backend.draw(prompts, collecting.asked[0].sampling)
-        run = describe_run(
-            arguments.suite, shown, problems, asking, backend.info, limit=arguments.limit
-        )
+        run = describe_run(arguments.suite, shown, problems, asking, backend.info, choice)
         stored = store.open_run(run, store.results_folder(arguments.results))
 
         def report(progress: Progress) -> None:

@@ -13,9 +13,10 @@ from codekiln.backends import Cancel, Completion, CompletionRequest, Delta
 from codekiln.core import Verdict
 from codekiln.core.errors import BackendError, CancelledError, CodekilnError, UsageError
 from codekiln.evals import Asking, Progress, store
+from codekiln.evals.choice import Choice
 from codekiln.evals.modes import Mode
 from codekiln.evals.problems import Problem, problem_of
-from codekiln.evals.run import describe_run, run_problems, select_problems
+from codekiln.evals.run import describe_run, run_problems
 from codekiln.evals.scorer import ScorerProcess, Shown, calibration_of, verdict_of
 from codekiln.generation.prompts import build_prompt
 from codekiln.generation.schedule import form_of
@@ -58,7 +59,7 @@ def run_some(
 ) -> store.Stored:
     shown, problems = loaded
     some = problems[:count]
-    run = describe_run("kilnlogic-dev", shown, some, asking, backend.info, limit=count)
+    run = describe_run("kilnlogic-dev", shown, some, asking, backend.info, Choice(limit=count))
     stored = store.open_run(run, folder)
     with store.locked(stored):
         _run(stored, some, asking, backend, scorer, cancel, progress)
@@ -267,16 +268,48 @@ def test_problems_are_chosen_by_a_word_of_their_topic(
     loaded: tuple[Shown, list[Problem]],
 ) -> None:
     problems = loaded[1]
-    several = select_problems(problems, topic="functions")
+    several = Choice(topic="functions").of(problems)
     assert {problem.topic for problem in several} == {
         "several functions",
         "several small functions",
     }
-    assert select_problems(problems, 2, "functions") == several[:2]
-    assert select_problems(problems) == problems
+    assert Choice(limit=2, topic="functions").of(problems) == several[:2]
+    assert Choice().of(problems) == problems
     with pytest.raises(UsageError, match="no problem has the topic 'cooking'") as refused:
-        select_problems(problems, topic="cooking")
+        Choice(topic="cooking").of(problems)
     assert "recursion" in refused.value.remedy
+
+
+def test_a_problem_is_named_by_its_id_or_the_end_of_it(loaded: tuple[Shown, list[Problem]]) -> None:
+    problem = loaded[1][3]
+    assert Choice(problem=problem.id).of(loaded[1]) == [problem]
+    assert Choice(problem=problem.id.rpartition("/")[2]).of(loaded[1]) == [problem]
+    with pytest.raises(UsageError, match="no problem is called 'none'") as refused:
+        Choice(problem="none").of(loaded[1])
+    assert loaded[1][0].id in refused.value.remedy
+    with pytest.raises(UsageError, match="repeat is 0"):
+        Choice(repeat=0)
+
+
+def test_a_repeated_problem_is_asked_with_other_seeds_and_scored_each_time(
+    loaded: tuple[Shown, list[Problem]], scorer: ScorerProcess, tmp_path: Path
+) -> None:
+    shown, problems = loaded
+    choice = Choice(limit=1, repeat=3)
+    asked = choice.of(problems)
+    backend = same_answer("def nothing():\n    return 0\n```")
+    asking = Asking("sample", n=2, temperature=0.8)
+    run = describe_run("kilnlogic-dev", shown, asked, asking, backend.info, choice)
+    stored = store.open_run(run, tmp_path)
+    run_problems(stored, asked, asking, backend, scorer, open_isolation())
+    outcomes = stored.outcomes()
+    assert sorted(outcome.problem for outcome in outcomes) == [
+        f"{problems[0].id}#{number}" for number in (1, 2, 3)
+    ]
+    assert all(candidate.verdict for outcome in outcomes for candidate in outcome.candidates)
+    seeds = {request.sampling.seed for call in backend.calls for request in call}
+    assert len(seeds) == 6
+    assert stored.run.settings["repeat"] == 3
 
 
 @pytest.mark.parametrize(
@@ -287,7 +320,7 @@ def test_only_one_shot_never_writes_function_by_function(
 ) -> None:
     shown = scorer.load("kilnlogic-dev")
     everything = [problem_of(public) for public in shown.problems]
-    several = select_problems(everything, 1, "several small functions")
+    several = Choice(limit=1, topic="several small functions").of(everything)
     asking = Asking(mode, n=5, temperature=0.8)
     backend = same_answer("def nothing():\n    return 0\n```")
     stored = store.open_run(

@@ -119,6 +119,14 @@ def run_command(
             "--topic", metavar="TEXT", help="Only problems with this in the name of their topic."
         ),
     ] = None,
+    problem: Annotated[
+        str | None,
+        typer.Option("--problem", metavar="ID", help="Only this problem, as '7' or 'quicksort'."),
+    ] = None,
+    repeat: Annotated[
+        int,
+        typer.Option("--repeat", metavar="N", help="Ask N times, each with a seed of its own."),
+    ] = 1,
     language: Language = None,
     data: Data = None,
     results: Results = None,
@@ -139,7 +147,7 @@ def run_command(
     """Measure one suite and store the run. Goes on with an interrupted run of the same kind."""
     from codekiln.cli.console import write_json
     from codekiln.cli.eval_display import print_summary, show_run
-    from codekiln.evals import Plan, evaluate_suite
+    from codekiln.evals import Choice, Plan, evaluate_suite
 
     plan = Plan(
         suite=suite,
@@ -147,8 +155,7 @@ def run_command(
         model=model,
         api_base=api_base,
         language=language or "",
-        limit=limit,
-        topic=topic,
+        choice=Choice(limit, topic, problem, repeat),
         data=_path(data),
         results=_path(results),
         note=note,

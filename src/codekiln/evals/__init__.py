@@ -5,6 +5,7 @@
 0.3
 """
 
+from codekiln.evals.choice import Choice
 from codekiln.evals.comparison import Comparison, compare
 from codekiln.evals.estimators import Interval, bootstrap_difference, mcnemar, pass_at_k, wilson
 from codekiln.evals.evaluate import (
@@ -25,6 +26,7 @@ __all__ = [
     "MODES",
     "Asking",
     "CalibrationResult",
+    "Choice",
     "Comparison",
     "Interval",
     "Listener",

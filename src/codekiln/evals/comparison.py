@@ -42,7 +42,7 @@ _VALUES: dict[Metric, Callable[[Outcome], float]] = {
     "oracle": right_oracle,
 }
 # What the suites of one pool differ in by nature.
-_OWN_OF_SUITE = ("suite", "language", "dataset", "form", "limit", "topic")
+_OWN_OF_SUITE = ("suite", "language", "dataset", "form", "limit", "topic", "problem", "repeat")
 _MOST_LISTED = 12
 
 

@@ -9,20 +9,20 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from codekiln.backends import BackendInfo, Cancel, open_backend
 from codekiln.core import Verdict
-from codekiln.core.errors import UsageError
 from codekiln.core.settings import load_settings
 from codekiln.evals import store
+from codekiln.evals.choice import Choice
 from codekiln.evals.completions import RememberingBackend
 from codekiln.evals.datasets import find_suite, suites
 from codekiln.evals.modes import Asking
 from codekiln.evals.problems import Problem, problem_of
-from codekiln.evals.run import Progress, describe_run, run_problems, select_problems
+from codekiln.evals.run import Progress, describe_run, run_problems
 from codekiln.evals.scorer import Calibration, ScorerProcess, Shown, calibration_of
 from codekiln.evals.summary import Summary
 from codekiln.generation.events import Event, LoadingProgress
@@ -32,7 +32,7 @@ from codekiln.verify import assess_many
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure: of the problems with this word in their `topic` the first `limit`.
+    """What to measure, of which problems, and how.
 
     `fresh` forgets remembered completions.
     """
@@ -42,16 +42,12 @@ class Plan:
     model: str | None = None
     api_base: str | None = None
     language: str = ""
-    limit: int | None = None
-    topic: str | None = None
+    choice: Choice = field(default_factory=Choice)
     data: Path | None = None
     results: Path | None = None
     note: str = ""
     fresh: bool = False
     unsafe: bool = False
-
-    def __post_init__(self) -> None:
-        _require_limit(self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +70,7 @@ def evaluate_suite(plan: Plan, listener: Listener | None = None) -> tuple[store.
     results = store.results_folder(plan.results)
     with ScorerProcess() as scorer:
         shown = scorer.load(plan.suite, plan.language, plan.data, unsafe=plan.unsafe)
-        everything = [problem_of(public) for public in shown.problems]
-        problems = select_problems(everything, plan.limit, plan.topic)
+        problems = plan.choice.of([problem_of(public) for public in shown.problems])
         model = plan.model or load_settings().model
         loading = LoadingProgress(told.on_load)
         backend = open_backend(model, api_base=plan.api_base, progress=loading)
@@ -87,8 +82,7 @@ def evaluate_suite(plan: Plan, listener: Listener | None = None) -> tuple[store.
                 problems,
                 plan.asking,
                 backend.info,
-                limit=plan.limit,
-                topic=plan.topic,
+                plan.choice,
                 note=plan.note,
             )
             stored = store.open_run(run, results, new=plan.fresh)
@@ -164,13 +158,12 @@ def calibrate_suite(
     unsafe: bool = False,
 ) -> CalibrationResult:
     """Score the references and the known wrong solutions of a suite. Raises like evaluate_suite."""
-    told = listener or Listener()
-    _require_limit(limit)
+    told, choice = listener or Listener(), Choice(limit=limit)
     isolation = open_isolation(unsafe=unsafe)
     started = time.monotonic()
     with ScorerProcess() as scorer:
         shown = scorer.load(name, language, data, unsafe=unsafe)
-        problems = select_problems([problem_of(public) for public in shown.problems], limit)
+        problems = choice.of([problem_of(public) for public in shown.problems])
         asked = {scorer.calibrate(problem.id): problem for problem in problems}
         found: dict[str, Calibration] = {}
         right = 0
@@ -227,11 +220,6 @@ def _judged(
         faults=tuple(faults),
         seconds=round(seconds, 1),
     )
-
-
-def _require_limit(limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise UsageError(f"limit is {limit}", "Use a positive number")
 
 
 def _passes(calibration: Calibration) -> bool:

@@ -10,7 +10,18 @@ from codekiln.core.errors import UsageError
 from codekiln.evals.outcomes import Run
 
 # Settings that every run has; a run of another version may have more.
-_SETTINGS = ("n", "temperature", "top_p", "max_tokens", "seed", "form", "limit", "topic")
+_SETTINGS = (
+    "n",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "seed",
+    "form",
+    "limit",
+    "topic",
+    "problem",
+    "repeat",
+)
 # Which problems were asked is compared by the problems themselves.
 _NOT_COMPARED = ("mode", "problems")
 

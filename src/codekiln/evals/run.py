@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from codekiln.backends import Backend, BackendInfo, Cancel
-from codekiln.core.errors import CancelledError, ContextOverflowError, UsageError
+from codekiln.core.errors import CancelledError, ContextOverflowError
 from codekiln.evals import store
+from codekiln.evals.choice import Choice, id_in_suite
 from codekiln.evals.completions import remembered_here
 from codekiln.evals.modes import Asked, Asking, ask
 from codekiln.evals.outcomes import CHOOSING, Outcome, Run, Scored
@@ -57,17 +58,17 @@ def describe_run(
     problems: Sequence[Problem],
     asking: Asking,
     info: BackendInfo,
+    choice: Choice | None = None,
     *,
-    limit: int | None = None,
-    topic: str | None = None,
     note: str = "",
 ) -> Run:
     """The manifest of a run that is about to begin."""
     created = timestamp()
     stamp = created.replace("-", "").replace(":", "").rstrip("Z")
     language = "" if shown.language == "python" else f"-{shown.language}"
-    settings: dict[str, Any] = {**asdict(asking), "limit": limit, "topic": topic}
-    if limit is not None or topic is not None:
+    choice = choice or Choice()
+    settings: dict[str, Any] = {**asdict(asking), **asdict(choice)}
+    if choice.is_part:
         settings["problems"] = [problem.id for problem in problems]
     return Run(
         id=f"{suite}{language}_{Path(info.model).name}_{asking.mode}_{stamp}_{secrets.token_hex(2)}",
@@ -161,23 +162,6 @@ def problems_at_once(asking: Asking) -> int:
     return max(2, min(_MOST_AT_ONCE, 2 * _BATCH // together))
 
 
-def select_problems(
-    problems: Sequence[Problem], limit: int | None = None, topic: str | None = None
-) -> list[Problem]:
-    """The first `limit` of the problems whose topic has `topic` in its name.
-
-    Raises UsageError, with the topics that there are, when no problem is left.
-    """
-    chosen = [problem for problem in problems if topic is None or topic in problem.topic]
-    if not chosen:
-        topics = sorted({problem.topic for problem in problems} - {""})
-        raise UsageError(
-            f"no problem has the topic {topic!r}",
-            f"Topics of this suite: {', '.join(topics) or 'none'}",
-        )
-    return chosen[: limit if limit is not None else len(chosen)]
-
-
 def source_hash() -> str:
     """A hash of the source that makes and scores answers, data files included."""
     digest = hashlib.sha256()
@@ -195,7 +179,8 @@ def source_hash() -> str:
 
 
 def _scored(problem: Problem, asked: Asked, scorer: ScorerProcess) -> Outcome:
-    verdicts = scorer.score_all(problem.id, [candidate.code for candidate in asked.candidates])
+    codes = [candidate.code for candidate in asked.candidates]
+    verdicts = scorer.score_all(id_in_suite(problem.id), codes)
     visible = [str(assessment.verdict) for assessment in asked.assessments]
     visible += [""] * (len(verdicts) - len(visible))
     answer = asked.answer
