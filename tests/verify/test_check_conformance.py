@@ -12,15 +12,19 @@ from codekiln.sandbox import Isolation
 from codekiln.verify import DEFAULT_CHECKS, Check, CheckLimits, Trial
 from codekiln.verify.expected_values import ExpectedValues
 
-TASK = Task("Add one", entry_point="f", examples=(Example("", "f(1)", "2"), Example("f of two")))
+TASK = Task(
+    "One more than there are. Must work for lists of 2,000 numbers.",
+    entry_point="f",
+    examples=(Example("", "f([1])", "2"), Example("f of two")),
+)
 CODES = {
-    "right": "def f(x):\n    return x + 1\n",
-    "wrong": "def f(x):\n    return x\n",
+    "right": "def f(x):\n    return len(x) + 1\n",
+    "wrong": "def f(x):\n    return len(x)\n",
     "broken": "def f(x:\n",
     "crashing": "1 / 0\n",
     "hanging": "while True: pass\n",
     "leaving": "import os\nos._exit(0)\n",
-    "undefined": "def f(x):\n    if x == 1:\n        return 2\n    return y\n",
+    "undefined": "def f(x):\n    if x == [1]:\n        return 2\n    return y\n",
     "odd": "\udc80\0",
 }
 

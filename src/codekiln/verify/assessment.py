@@ -19,9 +19,10 @@ from codekiln.verify.crash_check import CrashCheck
 from codekiln.verify.example_check import ExampleCheck
 from codekiln.verify.expected_values import ExpectedValues
 from codekiln.verify.normal_form import normalise
+from codekiln.verify.size_check import SizeCheck
 from codekiln.verify.syntax_check import SyntaxCheck
 
-DEFAULT_CHECKS: tuple[Check, ...] = (SyntaxCheck(), ExampleCheck(), CrashCheck())
+DEFAULT_CHECKS: tuple[Check, ...] = (SyntaxCheck(), ExampleCheck(), CrashCheck(), SizeCheck())
 WORKERS = 2
 
 

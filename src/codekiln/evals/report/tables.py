@@ -150,6 +150,9 @@ def command_of(run: Run) -> str:
     if run.language != "python":
         parts += ["--language", run.language]
     options = [("--max-tokens", "max_tokens"), ("--limit", "limit"), ("--topic", "topic")]
+    options += [("--problem", "problem")]
+    if settings.get("repeat", 1) != 1:
+        options += [("--repeat", "repeat")]
     if run.mode != "greedy":
         options += [("-n", "n"), ("--temperature", "temperature")]
     options += [("--top-p", "top_p"), ("--seed", "seed"), ("--form", "form")]
