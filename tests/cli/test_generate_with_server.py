@@ -16,8 +16,8 @@ import pytest
 
 DOUBLE = "Write double(x). double(2) -> 4, double(3) -> 6"
 RIGHT = "def double(x):\n    return x * 2\n"
-SQUARE = "def double(x):\n    return x ** 2\n"
-HOSTILE = "def double(x):\n    return x ** 2  # \x1b[2J\x07\n"
+SQUARE = "def double(x):\n    return {2: 4, 3: 9}.get(x)\n"
+HOSTILE = "def double(x):\n    return {2: 4, 3: 9}.get(x)  # \x1b[2J\x07\n"
 
 
 class Reciter(ThreadingHTTPServer):

@@ -14,7 +14,8 @@ from codekiln.generation import Event, Options, generate, generate_recorded, rea
 TASK = "Write double(x). double(2) -> 4, double(3) -> 6, double('ab') -> 'abab'"
 RIGHT = "def double(x):\n    return x * 2\n```"
 ALSO_RIGHT = "def double(x):\n    return x + x\n"
-SQUARE = "def double(x):\n    return x ** 2\n"
+# No small change makes it right.
+SQUARE = "def double(x):\n    return {2: 4, 3: 9}.get(x)\n"
 CRASHES = "def double(x):\n    return x.twice\n"
 BROKEN = "def double(x:\n    return\n"
 ENDLESS = "def double(x):\n    while True:\n        pass\n"
@@ -25,13 +26,14 @@ def ask(backend: ScriptedBackend, n: int = 3, task: str = TASK) -> Answer:
 
 
 def test_the_passing_draft_is_chosen_over_the_greedy_one() -> None:
-    answer = ask(ScriptedBackend([SQUARE, CRASHES, RIGHT]))
+    answer = ask(ScriptedBackend([SQUARE, CRASHES, RIGHT, ALSO_RIGHT]), n=4)
     assert answer.verified
     assert answer.code == "def double(x):\n    return x * 2\n"
     assert (answer.confidence.examples_passed, answer.confidence.examples_run) == (3, 3)
     assert [a.verdict for a in answer.assessments] == [
         Verdict.WRONG_OUTPUT,
         Verdict.RUNTIME_ERROR,
+        Verdict.PASSED,
         Verdict.PASSED,
     ]
     assert "examples" in answer.confidence.checks_run
@@ -64,8 +66,8 @@ def test_one_greedy_draft_and_the_rest_share_the_prompt_with_seeds_of_their_own(
 
 
 def test_at_temperature_zero_one_draft_is_enough() -> None:
-    backend = ScriptedBackend([RIGHT])
-    assert generate(TASK, backend=backend, n=8, temperature=0.0).verified
+    backend = ScriptedBackend([ALSO_RIGHT])
+    assert generate(TASK, backend=backend, n=8, temperature=0.0).code == ALSO_RIGHT
     assert [request.n for request in backend.calls[0]] == [1]
 
 
@@ -76,7 +78,7 @@ def test_when_nothing_passes_the_best_one_is_repaired_with_the_finding_in_the_pr
     assert answer.candidate is not None
     assert (answer.candidate.round, answer.candidate.parent, answer.candidate.index) == (1, 1, 4)
     prompt = "\n".join(message.content for message in backend.calls[1][0].prompt.messages)
-    assert "return x ** 2" in prompt
+    assert "return {2: 4, 3: 9}.get(x)" in prompt
     assert "double(3)" in prompt
     assert "9" in prompt
     assert "6" in prompt
@@ -108,7 +110,7 @@ def test_a_repair_that_loses_an_example_is_not_taken() -> None:
 
 
 def test_a_repair_that_is_only_as_good_is_not_taken() -> None:
-    other = "def double(x):\n    return x ** 2 + 0\n"
+    other = "def double(x):\n    return {2: 4, 3: 9}.get(x, None)\n"
     answer = ask(ScriptedBackend([SQUARE] * 4, [other]), n=5)
     assert answer.code == SQUARE
     assert answer.why_unverified.startswith("no candidate passed")
@@ -224,7 +226,7 @@ def test_the_callers_backend_is_left_open() -> None:
 
 
 def test_every_answer_leaves_a_record_with_what_a_replay_needs() -> None:
-    answer = ask(ScriptedBackend([RIGHT, SQUARE, SQUARE]))
+    answer = ask(ScriptedBackend([RIGHT, RIGHT, SQUARE]))
     (record,) = read_records()
     assert record.id == answer.record_id
     assert (record.code, record.verdict) == (answer.code, Verdict.PASSED)
@@ -251,8 +253,8 @@ def test_a_record_that_cannot_be_written_does_not_cost_the_answer(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CODEKILN_STATE", str(tmp_path / "file"))
-    answer = ask(ScriptedBackend([RIGHT]), n=1)
-    assert answer.verified
+    answer = ask(ScriptedBackend([ALSO_RIGHT]), n=1)
+    assert answer.code == ALSO_RIGHT
     assert answer.record_id == ""
     assert any("could not be written" in note for note in answer.notes)
 

@@ -11,12 +11,14 @@ from scripted_backend import ScriptedBackend
 from codekiln.core import Answer, Verdict
 from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.confidence import Evidence, probability, too_unsure
+from codekiln.generation.mutation import FORM as CHANGED
 
 TASK = read_task("Write double(x). double(2) -> 4, double(3) -> 6, double('ab') -> 'abab'")
 RIGHT = "def double(x):\n    return x * 2\n"
 ALSO_RIGHT = "def double(x):\n    return x + x\n"
 SPECIAL = "def double(x):\n    return {2: 4, 3: 6, 'ab': 'abab'}.get(x)\n"
-SQUARE = "def double(x):\n    return x ** 2\n"
+# No small change makes it right.
+SQUARE = "def double(x):\n    return {2: 4, 3: 9}.get(x)\n"
 CRASHES = "def double(x):\n    return x.twice\n"
 
 
@@ -72,7 +74,7 @@ def test_the_budget_holds_and_a_passing_draft_is_never_lost(codes: list[str], n:
     backend = ScriptedBackend(*([codes] * 8))
     found = answer(backend, n)
     assert sum(drawn(backend)) <= n
-    assert len(found.candidates) <= n
+    assert sum(candidate.form != CHANGED for candidate in found.candidates) <= n
     passes = any(a.verdict is Verdict.PASSED for a in found.assessments)
     assert found.assessment is not None
     assert (found.assessment.verdict is Verdict.PASSED) == passes

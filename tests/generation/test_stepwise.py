@@ -135,7 +135,8 @@ def test_a_function_with_a_list_item_of_its_own_is_a_small_task() -> None:
     )
     options = Options(n=8, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(LISTED), options, backend=backend).answer
-    assert answer.verified
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
     first, second, _ = (call[0].prompt for call in backend.calls)
     asked = first.messages[-1].content
     assert "`tokens(text)` gives the numbers as\nstrings." in asked

@@ -17,7 +17,7 @@ from codekiln.core import Assessment, Candidate, Verdict
 from codekiln.generation.selection import Selection
 
 # An answer below this is not called verified, whatever its examples say.
-LEAST_PROBABILITY = 0.75
+LEAST_PROBABILITY = 0.85
 
 
 @dataclass(frozen=True, slots=True)
