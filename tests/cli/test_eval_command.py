@@ -69,6 +69,7 @@ def test_an_empty_folder_has_no_runs_and_no_report(run: Run) -> None:
         (("run", "kilnlogic", "--mode", "sample", "--temperature", "0"), "above 0"),
         (("calibrate", "kilnlogic", "--limit", "-1"), "limit is -1"),
         (("compare", "a", "b"), "is the beginning of 0 runs"),
+        (("compare", "a"), "1 runs are no pairs"),
         (("calibrate", "nothing"), "there is no suite 'nothing'"),
     ],
 )

@@ -12,7 +12,7 @@ from synthetic_runs import RUN, draft, outcome, write_run
 
 from codekiln.core.errors import UsageError
 from codekiln.evals import Outcome, Stored, compare, mcnemar, store
-from codekiln.evals.comparison import METRICS, compare_pooled, comparison_lines
+from codekiln.evals.comparison import METRICS, compare_pairs, comparison_lines
 
 RIGHTS = st.lists(st.lists(st.booleans(), min_size=2, max_size=4), min_size=1, max_size=6)
 FEW = settings(
@@ -275,7 +275,7 @@ def test_pooled_runs_count_every_problem_of_every_suite(tmp_path: Path) -> None:
         (of("one", [True, False], "greedy"), of("one", [True, True], "verified")),
         (of("two", [False] * 4, "greedy"), of("two", [True] * 2 + [False] * 2, "verified")),
     ]
-    found = compare_pooled(pairs, differing=["mode"])
+    found = compare_pairs(pairs, differing=["mode"])
     assert found.problems == 6
     assert found.a.score == pytest.approx(1 / 6)
     assert found.b.score == pytest.approx(4 / 6)
@@ -283,7 +283,7 @@ def test_pooled_runs_count_every_problem_of_every_suite(tmp_path: Path) -> None:
     assert found.p == mcnemar(0, 3)
     assert [item.field for item in found.on_purpose] == ["mode"]
     with pytest.raises(UsageError, match="one/0 would count twice"):
-        compare_pooled([pairs[0], pairs[0]], differing=["mode"])
+        compare_pairs([pairs[0], pairs[0]], differing=["mode"])
 
 
 def test_pooled_budgets_hold_within_each_suite(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_pooled_budgets_hold_within_each_suite(tmp_path: Path) -> None:
             write_run(tmp_path, answer, suite=suite, mode="verified"),
         )
 
-    found = compare_pooled(
+    found = compare_pairs(
         [pair("one", 10), pair("two", 20)], differing=["mode"], metric_a="gate", equal_tokens=True
     )
     assert [(budget.suite, budget.drafts) for budget in found.budgets] == [("one", 1), ("two", 2)]
@@ -311,6 +311,6 @@ def test_pooled_runs_of_one_side_have_to_be_alike(tmp_path: Path) -> None:
         )
 
     with pytest.raises(UsageError, match=r"model \(small / large\)"):
-        compare_pooled([pair("one", "small"), pair("two", "large")], differing=["mode"])
+        compare_pairs([pair("one", "small"), pair("two", "large")], differing=["mode"])
     with pytest.raises(UsageError, match="nothing to pool"):
-        compare_pooled([])
+        compare_pairs([])

@@ -206,8 +206,14 @@ def list_command(results: Results = None, as_json: AsJson = False) -> int:
 
 @evaluate.command("compare")
 def compare_command(
-    first: Annotated[str, typer.Argument(metavar="A", help="Id of a run, or its beginning.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The other run.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B [A2 B2]...",
+            help="Ids of two runs, or their beginnings; further pairs, of other suites, are pooled "
+            "with the first.",
+        ),
+    ],
     differs: Annotated[
         list[str] | None,
         typer.Option("--differs", metavar="FIELD", help="What differs on purpose; repeatable."),
@@ -229,12 +235,15 @@ def compare_command(
 
     from codekiln.cli.console import write_json
     from codekiln.cli.eval_display import print_comparison
-    from codekiln.evals import compare, find_run, results_folder
+    from codekiln.core.errors import UsageError
+    from codekiln.evals import compare_pairs, find_run, results_folder
 
     folder = results_folder(_path(results))
-    found: Comparison = compare(
-        find_run(folder, first),
-        find_run(folder, second),
+    if len(runs) % 2 or not runs:
+        raise UsageError(f"{len(runs)} runs are no pairs", "Name A and B, and pairs behind them")
+    found_runs = [find_run(folder, name) for name in runs]
+    found: Comparison = compare_pairs(
+        list(zip(found_runs[::2], found_runs[1::2], strict=True)),
         differing=tuple(differs or ()),
         metric_a=metric_a,
         metric_b=metric_b,

@@ -6,7 +6,7 @@
 """
 
 from codekiln.evals.choice import Choice
-from codekiln.evals.comparison import Comparison, compare
+from codekiln.evals.comparison import Comparison, compare, compare_pairs
 from codekiln.evals.estimators import Interval, bootstrap_difference, mcnemar, pass_at_k, wilson
 from codekiln.evals.evaluate import (
     CalibrationResult,
@@ -41,6 +41,7 @@ __all__ = [
     "bootstrap_difference",
     "calibrate_suite",
     "compare",
+    "compare_pairs",
     "evaluate_suite",
     "find_run",
     "mcnemar",

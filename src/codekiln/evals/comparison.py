@@ -137,11 +137,16 @@ def compare(
     With `equal_tokens`, one metric is the gate of a sample run, which gets only as many drafts as
     the tokens of the other side pay for. Raises UsageError.
     """
-    pair = _pair(a, b, differing, metric_a, metric_b, equal_tokens=equal_tokens)
-    return _compared([pair], [outcome.problem for outcome in pair.a.outcomes])
+    return compare_pairs(
+        [(a, b)],
+        differing=differing,
+        metric_a=metric_a,
+        metric_b=metric_b,
+        equal_tokens=equal_tokens,
+    )
 
 
-def compare_pooled(
+def compare_pairs(
     pairs: Sequence[tuple[Stored, Stored]],
     *,
     differing: Collection[str] = (),
@@ -176,6 +181,8 @@ def compare_pooled(
                 )
             seen[key] = run.suite
     names = [f"{suite} {language}: {problem}" for (language, problem), suite in seen.items()]
+    if len(found) == 1:
+        names = [problem for _, problem in seen]
     return _compared(found, names)
 
 
