@@ -200,3 +200,16 @@ def test_more_versions_of_the_last_function_than_the_budget_are_not_all_offered(
     options = Options(n=2, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
     assert len(answer.candidates) == 2
+
+
+def test_a_function_that_fails_its_examples_is_mended_before_it_is_built_on() -> None:
+    bad = "parts):\n    return [int(part) for part in parts[1:]]\n"
+    backend = ScriptedBackend([TOKENS] * 3, *[[bad] * 3] * 3, [EVALUATE] * 4)
+    options = Options(n=4, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
+    assert answer.candidate is not None
+    assert answer.candidate.form == "stepwise"
+    assert "for part in parts]" in answer.code
+    assert "for part in parts]" in backend.calls[-1][0].prompt.messages[-1].content

@@ -3,8 +3,9 @@
 The plan comes from the task where it names its functions, else from the model. A function that a
 list item of the task describes is put as a small task of its own, any other one with the whole
 task and all finished functions. It is drawn several times, checked with those examples that need
-nothing unwritten, and the best is kept; while none passes, more are drawn. The last function is the
-one that was asked for, and the whole is checked with all examples. Python only.
+nothing unwritten, and the best is kept; while none passes, more are drawn, then small changes are
+tried. The last function is the one that was asked for, and the whole is checked with all examples.
+Python only.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from codekiln.core import Assessment, Candidate, Message, Prompt, Task, Verdict
 from codekiln.core.errors import ContextOverflowError
 from codekiln.generation.drafting import Round, draw
+from codekiln.generation.mutation import find_change
 from codekiln.generation.prompt_forms import prompt_form
 from codekiln.generation.prompts import build_prompt
 from codekiln.generation.schedule import form_of
@@ -149,7 +151,13 @@ def _versions(
             assessments += assess_many(codes, sub, isolation=bench.isolation)
         drawn += new
         parts += new_parts
-    return _ranked(drawn, parts, assessments)
+    ranked = _ranked(drawn, parts, assessments)
+    # A function is checked by its own examples as a whole answer is, and mended in the same way.
+    if sub.examples and not any(a.verdict is Verdict.PASSED for a in assessments):
+        change = find_change(bench, ranked, task=sub, before=f"{before}\n\n" if before else "")
+        if change is not None:
+            return [change.code, *ranked]
+    return ranked
 
 
 def _is_written(assessments: Sequence[Assessment], sub: Task) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from codekiln.core import Assessment, Candidate, Verdict
+from codekiln.core import Assessment, Candidate, Task, Verdict
 from codekiln.core.errors import CancelledError
 from codekiln.generation.events import Event
 from codekiln.generation.mutation.variants import variants
@@ -36,49 +36,25 @@ _MAX_CPU_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A variant of the program at place `parent` of those given, and what the checks say of it."""
+
+    code: str
+    parent: int
+    assessment: Assessment
+
+
+@dataclass(frozen=True, slots=True)
 class _Variant:
     code: str
     parent: int
 
 
 def try_changes(bench: Workbench) -> tuple[str, ...]:
-    """Add the best variant that passes all checks, if any; remarks for the user.
+    """Add the best variant of the candidates that passes all checks, if any; remarks for the user.
 
     Raises CancelledError and SandboxError.
     """
-    if bench.task.language != "python" or not bench.task.checks:
-        return ()
-    pool = _pool(bench)
-    if not pool:
-        return ()
-    with bench.clock("change"):
-        passing = _passing(bench, pool)
-        codes = [variant.code for variant in passing]
-        assessments = assess_many(codes, bench.task, isolation=bench.isolation)
-    found = [
-        (variant, assessment)
-        for variant, assessment in zip(passing, assessments, strict=True)
-        if assessment.verdict is Verdict.PASSED
-    ]
-    if not found:
-        return ()
-    variant, assessment = _best(found)
-    bench.candidates.append(
-        Candidate(
-            len(bench.candidates),
-            variant.code,
-            variant.code,
-            round=1,
-            parent=variant.parent,
-            form=FORM,
-        )
-    )
-    bench.assessments.append(assessment)
-    return (_remark(bench.candidates[variant.parent].code, variant.code),)
-
-
-def _pool(bench: Workbench) -> list[_Variant]:
-    """Variants of the best failing candidates, none twice."""
     ranked = sorted(
         range(len(bench.candidates)),
         key=lambda place: (
@@ -88,17 +64,55 @@ def _pool(bench: Workbench) -> list[_Variant]:
         ),
         reverse=True,
     )
+    change = find_change(bench, [bench.candidates[place].code for place in ranked])
+    if change is None:
+        return ()
+    parent = bench.candidates[ranked[change.parent]]
+    place = len(bench.candidates)
+    bench.candidates.append(
+        Candidate(place, change.code, change.code, round=1, parent=parent.index, form=FORM)
+    )
+    bench.assessments.append(change.assessment)
+    return (_remark(parent.code, change.code),)
+
+
+def find_change(
+    bench: Workbench, codes: Sequence[str], *, task: Task | None = None, before: str = ""
+) -> Change | None:
+    """A variant of one of `codes`, the most promising first, that passes all checks; None: none.
+
+    `task` is the bench's unless given; `before` is put in front of each program and stays as it is.
+    Raises CancelledError and SandboxError.
+    """
+    task = task or bench.task
+    if task.language != "python" or not task.checks:
+        return None
+    pool = _pool(codes)
+    with bench.clock("change"):
+        passing = _passing(bench, task, pool, before)
+        wholes = [f"{before}{variant.code}" for variant in passing]
+        assessments = assess_many(wholes, task, isolation=bench.isolation)
+    found = [
+        Change(variant.code, variant.parent, assessment)
+        for variant, assessment in zip(passing, assessments, strict=True)
+        if assessment.verdict is Verdict.PASSED
+    ]
+    return _best(found) if found else None
+
+
+def _pool(codes: Sequence[str]) -> list[_Variant]:
+    """Variants of the first programs, none twice."""
     parents: dict[str, int] = {}
-    for place in ranked:
-        parents.setdefault(normalise(bench.candidates[place].code, "python"), place)
+    for place, code in enumerate(codes):
+        parents.setdefault(normalise(code, "python"), place)
     pool: dict[str, _Variant] = {}
     for place in islice(parents.values(), MAX_PARENTS):
-        for code in variants(bench.candidates[place].code):
+        for code in variants(codes[place]):
             pool.setdefault(code, _Variant(code, place))
     return list(islice(pool.values(), MAX_VARIANTS))
 
 
-def _passing(bench: Workbench, pool: Sequence[_Variant]) -> list[_Variant]:
+def _passing(bench: Workbench, task: Task, pool: Sequence[_Variant], before: str) -> list[_Variant]:
     """The variants that pass the examples at a quick look."""
     found: list[_Variant] = []
     cpu_s = 0.0
@@ -107,7 +121,8 @@ def _passing(bench: Workbench, pool: Sequence[_Variant]) -> list[_Variant]:
             raise CancelledError("cancelled while changes were tried")
         bench.on_event(Event("change", start, len(pool)))
         batch = pool[start : start + _BATCH]
-        passing = find_passing([v.code for v in batch], bench.task, isolation=bench.isolation)
+        wholes = [f"{before}{variant.code}" for variant in batch]
+        passing = find_passing(wholes, task, isolation=bench.isolation)
         found += [batch[place] for place in passing.places]
         cpu_s += passing.cpu_s
         if len(found) >= _MAX_PASSING or cpu_s > _MAX_CPU_S:
@@ -116,16 +131,16 @@ def _passing(bench: Workbench, pool: Sequence[_Variant]) -> list[_Variant]:
     return found[:_MAX_PASSING]
 
 
-def _best(found: Sequence[tuple[_Variant, Assessment]]) -> tuple[_Variant, Assessment]:
+def _best(found: Sequence[Change]) -> Change:
     """Of the behaviour that crashes least, that most parents lead to, and most variants have."""
-    groups: dict[str, list[_Variant]] = {}
-    for variant, assessment in found:
-        groups.setdefault(assessment.behaviour, []).append(variant)
+    groups: dict[str, list[Change]] = {}
+    for change in found:
+        groups.setdefault(change.assessment.behaviour, []).append(change)
 
     def worth(place: int) -> tuple[int, int, int, int]:
-        assessment = found[place][1]
+        assessment = found[place].assessment
         group = groups[assessment.behaviour]
-        parents = len({variant.parent for variant in group})
+        parents = len({change.parent for change in group})
         return (-assessment.crashes, parents, len(group), -place)
 
     return found[max(range(len(found)), key=worth)]
