@@ -132,16 +132,17 @@ def _passing(bench: Workbench, task: Task, pool: Sequence[_Variant], before: str
 
 
 def _best(found: Sequence[Change]) -> Change:
-    """Of the behaviour that crashes least, that most parents lead to, and most variants have."""
+    """Of the behaviour that crashes least, depends on its input, and that most parents lead to."""
     groups: dict[str, list[Change]] = {}
     for change in found:
         groups.setdefault(change.assessment.behaviour, []).append(change)
 
-    def worth(place: int) -> tuple[int, int, int, int]:
+    def worth(place: int) -> tuple[int, bool, int, int, int]:
         assessment = found[place].assessment
         group = groups[assessment.behaviour]
         parents = len({change.parent for change in group})
-        return (-assessment.crashes, parents, len(group), -place)
+        varies = len({text for text in assessment.outputs if not text.startswith("!")}) > 1
+        return (-assessment.crashes, varies, parents, len(group), -place)
 
     return found[max(range(len(found)), key=worth)]
 
