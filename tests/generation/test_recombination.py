@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 from scripted_backend import ScriptedBackend
+from workbench_of import workbench_of
 
-from codekiln.core import Candidate, Task, Verdict
+from codekiln.core import Task, Verdict
 from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.recombination import recombine
 from codekiln.generation.workbench import Workbench
-from codekiln.sandbox import CountingIsolation, Isolation, open_isolation
+from codekiln.sandbox import Isolation, open_isolation
 
 TASK = read_task(
     "Write total(text): split `text` with words(text) and count the letters.\n"
@@ -25,10 +26,7 @@ def sandbox() -> Isolation:
 
 
 def bench(sandbox: Isolation, *codes: str, task: Task = TASK) -> Workbench:
-    counting = CountingIsolation(sandbox)
-    made = Workbench(task, Options(n=4, seed=1), ScriptedBackend(), counting, lambda _: None)
-    made.add([Candidate(place, code, code, greedy=place == 0) for place, code in enumerate(codes)])
-    return made
+    return workbench_of(task, sandbox, *codes)
 
 
 def test_the_right_halves_of_two_wrong_candidates_make_a_right_one(sandbox: Isolation) -> None:

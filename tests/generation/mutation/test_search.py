@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 from scripted_backend import ScriptedBackend
+from workbench_of import workbench_of
 
 from codekiln.backends import Cancel
-from codekiln.core import Candidate, Task, Verdict
+from codekiln.core import Task, Verdict
 from codekiln.core.errors import CancelledError
 from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.events import Event
 from codekiln.generation.mutation import FORM, try_changes
 from codekiln.generation.workbench import Workbench
-from codekiln.sandbox import CountingIsolation, Isolation, open_isolation
+from codekiln.sandbox import Isolation, open_isolation
 from codekiln.verify import find_passing
 
 TASK = read_task(
@@ -30,10 +31,7 @@ def sandbox() -> Isolation:
 
 
 def bench(sandbox: Isolation, *codes: str, task: Task = TASK) -> Workbench:
-    counting = CountingIsolation(sandbox)
-    made = Workbench(task, Options(n=4, seed=1), ScriptedBackend(), counting, lambda _: None)
-    made.add([Candidate(place, code, code, greedy=place == 0) for place, code in enumerate(codes)])
-    return made
+    return workbench_of(task, sandbox, *codes)
 
 
 def test_a_program_one_step_away_is_mended(sandbox: Isolation) -> None:
