@@ -22,6 +22,7 @@ from scipy.optimize import minimize
 
 from codekiln.core.files import write_atomic
 from codekiln.evals import stored_runs
+from codekiln.evals.choice import id_in_suite
 from codekiln.generation.confidence import FEATURES, Evidence
 
 SUITES = ("mbpp-train", "kilnlogic-dev")
@@ -60,7 +61,7 @@ def read_points(folder: Path) -> Points:
                     features = evidence_from(entry).features()
                     rows.append([features[name] for name in FEATURES])
                     right.append(float(chosen.right))
-                    names.append(f"{stored.run.model}/{outcome.problem}")
+                    names.append(f"{stored.run.model}/{id_in_suite(outcome.problem)}")
     if not rows:
         raise SystemExit(f"error: no runs of {' or '.join(SUITES)} in {folder}")
     counts: dict[str, int] = defaultdict(int)

@@ -210,6 +210,8 @@ def test_a_function_that_fails_its_examples_is_mended_before_it_is_built_on() ->
     assert answer.assessment is not None
     assert answer.assessment.verdict is Verdict.PASSED
     assert answer.candidate is not None
-    assert answer.candidate.form == "stepwise"
+    assert (answer.candidate.form, answer.candidate.round) == ("stepwise", 1)
+    assert any("became `return [int(part) for part in parts]`" in note for note in answer.notes)
+    assert not answer.verified
     assert "for part in parts]" in answer.code
     assert "for part in parts]" in backend.calls[-1][0].prompt.messages[-1].content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codekiln.verify.demo_code import trim_demo
+from codekiln.verify.normal_form import normalise
 from codekiln.verify.python_source import parse
 
 BASE = "import functools\n\n\ndef f(x):\n    return x\n"
@@ -25,6 +26,7 @@ BASE = "import functools\n\n\ndef f(x):\n    return x\n"
         "def check():\n    assert f(1) == 2, 'no'\n    print('passed')\n\n\ncheck()\n",
         "def check():\n    assert f(1) == 2\n\n\nif __name__ == '__main__':\n    check()\n",
         "def check():\n    for n in (1, 2):\n        assert f(n) == n\n\n\ncheck()\n",
+        "def check():\n    got = f(1)\n    assert got == 1\n    return True\n\n\ncheck()\n",
         "if '__main__' == __name__:\n    import sys\n    sys.exit(f(1))\n",
     ],
 )
@@ -51,6 +53,9 @@ def test_demo_code_is_dropped(tail: str) -> None:
         "def check(n):\n    assert f(n) == n\n\n\ncheck(1)\n",
         "def check():\n    assert f(1) == 1\n    return f\n\n\ncheck()\n",
         "def check():\n    assert f(1) == 1\n\n\ncheck()\nhandler = check\n",
+        "TABLE = {}\n\n\ndef load():\n    TABLE[1] = f(1)\n    assert TABLE\n\n\nload()\n",
+        "seen = []\n\n\ndef load():\n    x = seen.append(1)\n    assert not x\n\n\nload()\n",
+        "def load():\n    register(f)\n    assert f\n\n\nload()\n",
         'if __name__ == "__main__":\n    f(1)\nelse:\n    g = f\n',
     ],
 )
@@ -69,6 +74,7 @@ def test_own_tests_stay_when_they_are_all_there_is_or_what_was_asked_for() -> No
     tests = "def check():\n    assert sum([1]) == 1\n\n\ncheck()\n"
     assert trim_demo(tests).code == tests
     assert trim_demo(f"{BASE}\n\n{tests}", keep="check").code == f"{BASE}\n\n{tests}"
+    assert trim_demo(f"{BASE}\n\n{tests}", named={"check"}).code == f"{BASE}\n\n{tests}"
 
 
 def test_a_name_that_a_definition_reads_stays() -> None:
@@ -91,3 +97,11 @@ def test_a_script_without_definitions_and_broken_code_stay() -> None:
 )
 def test_text_that_could_exhaust_the_parser_is_not_parsed(code: str) -> None:
     assert parse(code) is None
+
+
+def test_a_number_too_long_to_write_out_is_no_obstacle() -> None:
+    number = "0x" + "f" * 4000
+    code = f"{BASE}\n\nassert f(1) < {number}\n"
+    assert parse(code) is None
+    assert trim_demo(code).code == code
+    assert normalise(code)

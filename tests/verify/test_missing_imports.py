@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codekiln.core import Task
+from codekiln.core import ContextFile, Task
 from codekiln.verify import extract
 from codekiln.verify.missing_imports import _NAMES, add_missing_imports
 
@@ -82,3 +82,20 @@ def test_any_names_together_parse_and_are_bound(names: list[str]) -> None:
     space: dict[str, object] = {}
     exec(completed.code, space)
     assert len(space["f"]()) == len(names)  # type: ignore[operator]
+
+
+def test_names_that_the_task_speaks_of_are_its_own() -> None:
+    code = "def report(items):\n    return product(items)\n"
+    assert add_missing_imports(code, {"product"}).added == ()
+    task = Task("Build report(items) from `product(items)`.", entry_point="report")
+    assert extract(code, "python", task=task).code == code
+    given = Task(
+        "Count.", entry_point="f", context=(ContextFile("a.py", "class Counter:\n  n = 1"),)
+    )
+    using = "def f(x):\n    return Counter(x)\n"
+    assert extract(using, "python", task=given).code == using
+
+
+def test_a_shebang_and_the_coding_stay_first() -> None:
+    code = "#!/usr/bin/env python3\n# -*- coding: utf-8 -*-\nprint(math.pi)\n"
+    assert add_missing_imports(code).code.split("\n")[:3] == [*code.split("\n")[:2], "import math"]

@@ -96,10 +96,11 @@ class Stage:
             if self.total:
                 return f"{format_bytes(self.done)} of {format_bytes(self.total)}"
             return format_bytes(self.done) if self.done else ""
-        if self._kind in ("sample", "repair", "check", "change") and self.total:
-            what = "variant" if self._kind == "change" else "candidate"
-            what += "s" * (self.total != 1)
+        if self._kind in ("sample", "repair", "check") and self.total:
+            what = "candidate" if self.total == 1 else "candidates"
             return f"{self.done} of {self.total} {what}"
+        if self._kind == "change":
+            return f"{self.done} variants"
         return ""
 
     def _rates(self) -> str:

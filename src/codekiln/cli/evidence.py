@@ -25,6 +25,7 @@ from codekiln.cli.console import (
 )
 from codekiln.core import Answer, ExampleRun, Verdict
 from codekiln.generation import Generated
+from codekiln.generation.mutation import FORM as CHANGED
 from codekiln.languages import get_language
 from codekiln.verify import normalise
 
@@ -84,7 +85,8 @@ def _facts(generated: Generated, language: str, target: Path | None) -> list[_Fa
 
 def _candidates(answer: Answer, language: str) -> str:
     drafts = [c for c in answer.candidates if c.round == 0]
-    repairs = len(answer.candidates) - len(drafts)
+    changed = sum(c.form == CHANGED for c in answer.candidates)
+    repairs = len(answer.candidates) - len(drafts) - changed
     unparsed = (Verdict.NO_CODE, Verdict.SYNTAX_ERROR)
     parsed = sum(a.verdict not in unparsed for a in answer.assessments)
     passed = sum(a.verdict is Verdict.PASSED for a in answer.assessments)
@@ -93,6 +95,7 @@ def _candidates(answer: Answer, language: str) -> str:
         {a.behaviour for a in answer.assessments if a.verdict is Verdict.PASSED and a.behaviour}
     )
     drawn = f"{len(drafts)} drawn" + (f" and {repairs} repaired" if repairs else "")
+    drawn += f" and {changed} changed by codekiln" if changed else ""
     text = f"{drawn}, {distinct} different, {parsed} parsed, {passed} passed"
     if behaviours > 1:
         text += f" in {behaviours} groups that behave alike"
@@ -101,7 +104,8 @@ def _candidates(answer: Answer, language: str) -> str:
         text += f"; {share.cluster_size} of {share.cluster_of} behave like this one"
     if answer.candidate is not None:
         if answer.candidate.round:
-            text += "; this is a repaired one"
+            was = "changed" if answer.candidate.form == CHANGED else "repaired"
+            text += f"; this is a {was} one"
         elif answer.candidate.greedy:
             text += "; this is the greedy one"
     return text

@@ -194,7 +194,7 @@ def _record(
         tools=environment.tools(),
         machine=environment.machine(info),
         tokens={
-            "prompt": drafts[0].prompt_tokens,
+            "prompt": candidates[0].prompt_tokens,
             "drafts": sum(candidate.completion_tokens for candidate in drafts),
             "repairs": sum(c.completion_tokens for c in candidates if c.round > 0),
             "beside": result.side_tokens,

@@ -53,6 +53,8 @@ def answer_task(
 ) -> Result:
     """The best of at most `options.n` candidates, drafts and repairs together.
 
+    What codekiln makes of them without the model comes on top.
+
     `options.seed` must be set; `isolation` may be None without `options.verify`. Raises
     CancelledError, ContextOverflowError, SandboxError and what the backend raises.
     """

@@ -14,7 +14,7 @@ from itertools import combinations, islice, product
 from codekiln.core import Candidate, Verdict
 from codekiln.generation.selection import standing
 from codekiln.generation.workbench import Workbench
-from codekiln.verify import assess_many
+from codekiln.verify import assess_many, parse_python
 
 MAX_TRIALS = 48
 # The name under which such a candidate is recorded.
@@ -65,9 +65,8 @@ def recombine(bench: Workbench) -> bool:
 
 
 def _module(code: str) -> _Module | None:
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    tree = parse_python(code)
+    if not isinstance(tree, ast.Module):
         return None
     definitions = {node.name: node for node in tree.body if isinstance(node, _Definition)}
     return _Module(tree, definitions) if definitions else None

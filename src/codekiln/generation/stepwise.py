@@ -18,13 +18,20 @@ from dataclasses import dataclass, replace
 from codekiln.core import Assessment, Candidate, Message, Prompt, Task, Verdict
 from codekiln.core.errors import ContextOverflowError
 from codekiln.generation.drafting import Round, draw
-from codekiln.generation.mutation import find_change
+from codekiln.generation.mutation import find_change, remark
 from codekiln.generation.prompt_forms import prompt_form
 from codekiln.generation.prompts import build_prompt
 from codekiln.generation.schedule import form_of
 from codekiln.generation.selection import select, standing
 from codekiln.generation.workbench import Workbench
-from codekiln.verify import assess_many, normalise
+from codekiln.verify import (
+    DEFAULT_CHECKS,
+    PART_CHECKS,
+    Check,
+    assess_many,
+    normalise,
+    parse_python,
+)
 
 FORM = "stepwise"
 DRAFTS_PER_STEP = 3
@@ -93,29 +100,34 @@ def write_stepwise(bench: Workbench) -> tuple[str, ...]:
     apart. Gives remarks for the user. Raises what drawing and checking raise.
     """
     try:
-        _write(bench)
+        return _write(bench)
     except ContextOverflowError:
         return ("it was not written function by function: that would not fit the context window",)
-    return ()
 
 
-def _write(bench: Workbench) -> None:
+def _write(bench: Workbench) -> tuple[str, ...]:
     count = min(DRAFTS_OF_LAST, bench.budget)
     steps = named_steps(bench.task) or _planned(bench)
     if not steps or not count:
-        return
+        return ()
+    remarks: list[str] = []
     finished: list[str] = []
     done: set[str] = set()
     for number, step in enumerate(steps[:-1], 1):
-        versions = _versions(bench, step, finished, done, DRAFTS_PER_STEP, number)
+        versions, told = _versions(bench, step, finished, done, DRAFTS_PER_STEP, number)
+        remarks += told
         if not versions:
             continue
         finished.append(versions[0])
         done.add(step.name)
         bench.spare_parts += versions[1:]
-    versions = _versions(bench, steps[-1], finished, done, count, len(steps))
+    versions, told = _versions(bench, steps[-1], finished, done, count, len(steps))
     before = "\n\n".join(finished)
-    _offer(bench, [f"{before}\n\n{version}".strip() + "\n" for version in versions[:count]])
+    wholes = [f"{before}\n\n{version}".strip() + "\n" for version in versions[:count]]
+    # What was mended is judged as a repair is: it was made to fit the examples.
+    mended = len(wholes) if remarks else min(len(told), len(wholes))
+    _offer(bench, wholes, mended)
+    return (*remarks, *told)
 
 
 def _versions(
@@ -125,8 +137,11 @@ def _versions(
     done: set[str],
     count: int,
     number: int,
-) -> list[str]:
-    """Versions of the function of step `number`, the best first; each is only what is new."""
+) -> tuple[list[str], tuple[str, ...]]:
+    """Versions of the function of step `number`, the best first; each is only what is new.
+
+    With remarks when the first of them is one that was mended.
+    """
     sub = _sub_task(bench.task, step, done)
     if step.item and not _names_in(step.item) & done:
         prompt = _own_prompt(bench, replace(sub, description=step.item))
@@ -148,16 +163,28 @@ def _versions(
         new_parts = [_new_part(candidate.code, step.name, done) for candidate in new]
         codes = [f"{before}\n\n{part}".strip() + "\n" if part else "" for part in new_parts]
         with bench.clock("check"):
-            assessments += assess_many(codes, sub, isolation=bench.isolation)
+            assessments += assess_many(
+                codes, sub, isolation=bench.isolation, checks=_checks_of(bench.task, step)
+            )
         drawn += new
         parts += new_parts
     ranked = _ranked(drawn, parts, assessments)
     # A function is checked by its own examples as a whole answer is, and mended in the same way.
     if sub.examples and not any(a.verdict is Verdict.PASSED for a in assessments):
-        change = find_change(bench, ranked, task=sub, before=f"{before}\n\n" if before else "")
+        change = find_change(
+            bench,
+            ranked,
+            task=sub,
+            before=f"{before}\n\n" if before else "",
+            checks=_checks_of(bench.task, step),
+        )
         if change is not None:
-            return [change.code, *ranked]
-    return ranked
+            return [change.code, *ranked], (remark(ranked[change.parent], change.code),)
+    return ranked, ()
+
+
+def _checks_of(task: Task, step: Step) -> Sequence[Check]:
+    return DEFAULT_CHECKS if step.name == task.entry_point else PART_CHECKS
 
 
 def _is_written(assessments: Sequence[Assessment], sub: Task) -> bool:
@@ -181,11 +208,11 @@ def _ranked(
     return list(found.values())
 
 
-def _offer(bench: Workbench, codes: Sequence[str]) -> None:
-    """Check whole modules and keep those that may be the answer."""
+def _offer(bench: Workbench, codes: Sequence[str], mended: int) -> None:
+    """Check whole modules and keep those that may be the answer; the first `mended` are repairs."""
     first = len(bench.candidates)
     wholes = [
-        Candidate(first + number, code, code, sample=number, form=FORM, greedy=False)
+        Candidate(first + number, code, code, sample=number, round=int(number < mended), form=FORM)
         for number, code in enumerate(codes)
     ]
     if wholes:
@@ -288,18 +315,23 @@ def _planned(bench: Workbench) -> tuple[Step, ...]:
 
 def _new_part(code: str, name: str, done: set[str]) -> str:
     """What a completion adds: the function, its own helpers and imports, nothing that is done."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    tree = parse_python(code)
+    if not isinstance(tree, ast.Module):
         return ""
     _InnerCopies(done).visit(tree)
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            # Behind a finished function of that name the import would hide it.
+            node.names = [name for name in node.names if (name.asname or name.name) not in done]
     body: list[ast.stmt] = [
         node
         for node in tree.body
         if not isinstance(node, ast.Expr)
         and getattr(node, "name", "") not in done
         # It has to be at the top of a module, where the part may not come to stand.
-        and not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
+        and not (
+            isinstance(node, ast.ImportFrom) and (node.module == "__future__" or not node.names)
+        )
     ]
     if not any(getattr(node, "name", "") == name for node in body):
         return ""

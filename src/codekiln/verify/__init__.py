@@ -1,21 +1,21 @@
 """Checks and verdicts: from a raw completion to an Assessment with its evidence."""
 
-from codekiln.verify.assessment import DEFAULT_CHECKS, assess, assess_many
+from codekiln.verify.assessment import DEFAULT_CHECKS, PART_CHECKS, assess, assess_many
 from codekiln.verify.checks import Check, CheckLimits, Trial
 from codekiln.verify.distinguish import Difference, distinguish
 from codekiln.verify.extraction import Extraction, extract, extract_code
 from codekiln.verify.normal_form import normalise
 from codekiln.verify.observation import observe_failure
 from codekiln.verify.python_source import parse as parse_python
-from codekiln.verify.trials import Passing, find_passing
+from codekiln.verify.trials import find_passing
 
 __all__ = [
     "DEFAULT_CHECKS",
+    "PART_CHECKS",
     "Check",
     "CheckLimits",
     "Difference",
     "Extraction",
-    "Passing",
     "Trial",
     "assess",
     "assess_many",

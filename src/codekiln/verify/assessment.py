@@ -23,6 +23,8 @@ from codekiln.verify.size_check import SizeCheck
 from codekiln.verify.syntax_check import SyntaxCheck
 
 DEFAULT_CHECKS: tuple[Check, ...] = (SyntaxCheck(), ExampleCheck(), CrashCheck(), SizeCheck())
+# For a function of a larger answer: the sizes that the task names are those of the whole.
+PART_CHECKS = DEFAULT_CHECKS[:-1]
 WORKERS = 2
 
 

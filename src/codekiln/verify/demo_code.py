@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from codekiln.verify.python_source import DEFINITIONS, defined_callables, parse
@@ -23,7 +24,9 @@ class Trimmed:
     removed: tuple[str, ...] = ()
 
 
-def trim_demo(code: str, keep: str = "", *, guards: bool = True) -> Trimmed:
+def trim_demo(
+    code: str, keep: str = "", *, named: Collection[str] = (), guards: bool = True
+) -> Trimmed:
     """Drop what runs on import only to show the definitions off.
 
     Dropped, when the module defines a function or class: `if __name__ == "__main__":` blocks;
@@ -32,13 +35,13 @@ def trim_demo(code: str, keep: str = "", *, guards: bool = True) -> Trimmed:
     assignments of computed values, and method calls on them, that only the dropped code reads;
     functions that only assert and print (a small model's own tests are often wrong), when
     dropped code is all that calls them.
-    All else stays, the name `keep` and text that does not parse included, and without `guards`
-    the `__main__` blocks, which do not run on import.
+    All else stays: the name `keep`, functions that are `named`, text that does not parse, and
+    without `guards` the `__main__` blocks, which do not run on import.
     """
     tree = parse(code)
     if not isinstance(tree, ast.Module) or not any(isinstance(n, DEFINITIONS) for n in tree.body):
         return Trimmed(code)
-    demo = _demo_statements(tree, keep, guards)
+    demo = _demo_statements(tree, {keep, *named}, keep, guards)
     if not demo:
         return Trimmed(code)
     # The tokenizer knows fewer line ends than str.splitlines does.
@@ -50,7 +53,7 @@ def trim_demo(code: str, keep: str = "", *, guards: bool = True) -> Trimmed:
     for node in demo:
         first, last = node.lineno, node.end_lineno or node.lineno
         gone.update(range(first - 1, last))
-        removed.append(f"line {first}: {ast.unparse(node).splitlines()[0][:60]}")
+        removed.append(f"line {first}: {lines[first - 1].strip()[:60]}")
     kept = [line for number, line in enumerate(lines) if number not in gone]
     trimmed = "\n".join(kept).rstrip() + "\n"
     # A comment above removed code says nothing any more, one at the very end in particular.
@@ -63,14 +66,16 @@ def trim_demo(code: str, keep: str = "", *, guards: bool = True) -> Trimmed:
     return Trimmed(trimmed, tuple(removed))
 
 
-def _demo_statements(tree: ast.Module, keep: str, guards: bool) -> list[ast.stmt]:
+def _demo_statements(
+    tree: ast.Module, named: Collection[str], keep: str, guards: bool
+) -> list[ast.stmt]:
     first = next(place for place, node in enumerate(tree.body) if isinstance(node, DEFINITIONS))
     demo = [
         node
         for place, node in enumerate(tree.body)
         if (guards if _is_main_guard(node) else place > first and _is_demo(node))
     ]
-    demo += _own_tests(tree, demo, keep)
+    demo += _own_tests(tree, demo, named)
     definitions = [n for n in tree.body if isinstance(n, DEFINITIONS) and n not in demo]
     if not definitions:
         return []
@@ -79,14 +84,18 @@ def _demo_statements(tree: ast.Module, keep: str, guards: bool) -> list[ast.stmt
     return sorted([*demo, *support], key=lambda node: node.lineno)
 
 
-def _own_tests(tree: ast.Module, demo: list[ast.stmt], keep: str) -> list[ast.stmt]:
+def _own_tests(tree: ast.Module, demo: list[ast.stmt], named: Collection[str]) -> list[ast.stmt]:
     """Functions that only assert and print, with the bare calls that run them on import.
 
     One that no dropped code calls stays: it does nothing unless it is asked to.
     """
     found: list[ast.stmt] = []
+    data = {name for node in tree.body for name in _stored_outside_scopes([node])}
     for node in tree.body:
-        if not isinstance(node, ast.FunctionDef) or node.name == keep or not _only_tests(node):
+        if not isinstance(node, ast.FunctionDef) or node.name in named or not _only_tests(node):
+            continue
+        # One that works with the module's own data may be what fills them.
+        if _free(node) & data:
             continue
         users = [n for n in tree.body if n is not node and node.name in _free(n)]
         calls = [n for n in users if _is_bare_call(n, node.name)]
@@ -111,7 +120,11 @@ def _is_preparation(node: ast.stmt) -> bool:
     if isinstance(node, ast.For | ast.While | ast.If | ast.With):
         inner = [*node.body, *getattr(node, "orelse", [])]
         return all(_is_demo(item) or _is_preparation(item) for item in inner)
-    return isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr | ast.Pass)
+    if isinstance(node, ast.Assign):
+        return _all_names([part for target in node.targets for part in _flat(target)])
+    return isinstance(node, ast.Pass) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    )
 
 
 def _is_bare_call(node: ast.stmt, name: str) -> bool:

@@ -51,8 +51,7 @@ class ExpectedValues:
             return Expected(ast.literal_eval(tree))
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             pass
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        alone = names <= _KNOWN
+        alone = _is_alone(tree)
         key = (source, "" if alone else code)
         with self._lock:
             known = self._known.get(key)
@@ -93,6 +92,16 @@ class ExpectedValues:
             load_s=self._load_s,
         )
         return tuple(session[0] for session in calls.steps)
+
+
+def needs_candidate(source: str) -> bool:
+    """True for an expression that only a candidate's own names can give a value."""
+    tree = parse_expression(source)
+    return tree is not None and not _is_alone(tree)
+
+
+def _is_alone(tree: ast.expr) -> bool:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} <= _KNOWN
 
 
 def _as_expected(source: str, result: StepResult) -> Expected:

@@ -45,6 +45,8 @@ _PROGRAM = re.compile(
 _CODE_LINE = re.compile(
     r"(?:async\s+def|def|class)\s+\w+|import\s+\w|from\s+[\w.]+\s+import\b|@\w|\w+\s*=[^=]|#!"
 )
+_CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+_GIVEN = re.compile(r"(?:\bdef|\bclass)\s+(\w+)|^(\w+)\s*(?::[^=\n]+)?=", re.MULTILINE)
 _CODE_CHARS = re.compile(r"[{}();=<>]")
 
 
@@ -84,13 +86,25 @@ def extract(
     notes: list[str] = []
     best = _complete(best, wanted, task, notes)
     if task is not None and (task.entry_point or task.checks):
-        trimmed = trim_demo(best, keep=wanted, guards=not _wants_program(task))
+        trimmed = trim_demo(
+            best, keep=wanted, named=_named_functions(task), guards=not _wants_program(task)
+        )
         notes += [f"dropped demo code, {what}" for what in trimmed.removed]
         best = trimmed.code
-    completed = add_missing_imports(best)
+    completed = add_missing_imports(best, _named_functions(task) if task is not None else ())
     notes += [f"added `{line}`" for line in completed.added]
     best = completed.code
     return Extraction(best, tuple(Finding(CHECK, "note", note) for note in notes))
+
+
+def _named_functions(task: Task) -> set[str]:
+    """Functions and classes that the task speaks of or gives; those of its examples too."""
+    said = [task.description, *task.constraints, task.signature, task.skeleton]
+    said += [example.text for example in task.examples]
+    said += [example.call or "" for example in task.examples]
+    called = {name for text in said for name in _CALLED.findall(text)}
+    given = [task.skeleton, *(file.text for file in task.context)]
+    return called | {name for text in given for names in _GIVEN.findall(text) for name in names}
 
 
 def _wants_program(task: Task) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from codekiln.verify.python_source import all_bound_names, parse
@@ -42,6 +44,7 @@ _HOMES = {
     "typing": "Any Callable Dict Generator Iterable Iterator List Optional Sequence Set Tuple "
     "TypeVar Union",
 }
+_CODING = re.compile(r"#.*coding[:=]")
 _NAMES = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 
@@ -53,8 +56,10 @@ class Completed:
     added: tuple[str, ...] = ()
 
 
-def add_missing_imports(code: str) -> Completed:
+def add_missing_imports(code: str, known: Collection[str] = ()) -> Completed:
     """The program with the imports that it lacks; unchanged when there are none.
+
+    Names in `known` are somebody's own and never imported.
 
     >>> add_missing_imports("def f(s):\\n    return re.split(',', s)\\n").added
     ('import re',)
@@ -62,7 +67,7 @@ def add_missing_imports(code: str) -> Completed:
     tree = parse(code)
     if not isinstance(tree, ast.Module) or _imports_all(tree):
         return Completed(code)
-    bound = all_bound_names(tree) | set(vars(builtins))
+    bound = all_bound_names(tree) | set(vars(builtins)) | set(known)
     attributes: dict[str, set[str]] = {}
     bare: set[str] = set()
     for node in ast.walk(tree):
@@ -95,15 +100,17 @@ def _line(name: str, attributes: set[str] | None) -> str:
 
 
 def _with_lines(code: str, tree: ast.Module, added: tuple[str, ...]) -> str:
-    """`added` behind the module's docstring and its imports from `__future__`."""
-    place = 0
+    """`added` behind the first comments, the docstring and the imports from `__future__`."""
+    lines = code.split("\n")
+    place = next((n for n, line in enumerate(lines) if not line.startswith("#!")), 0)
+    if _CODING.match(lines[place]):
+        place += 1
     for node in tree.body:
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
         if not is_text and not is_future:
             break
-        place = node.end_lineno or node.lineno
-    lines = code.split("\n")
+        place = max(place, node.end_lineno or node.lineno)
     gap = [] if _begins_with_import(tree, place) else ["", ""]
     return "\n".join([*lines[:place], *added, *gap, *lines[place:]])
 

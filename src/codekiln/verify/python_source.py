@@ -1,8 +1,9 @@
 """Python source as data: guarded parsing, what a module defines.
 
 Takes untrusted source text; never executes or compiles it. Guards: `parse` refuses text that
-could exhaust the parser or its callers (size, nesting, operator chains, null bytes) and gives
-None for it; the sandbox, which compiles for real, has the last word on such text.
+could exhaust the parser or its callers (size, nesting, operator chains, null bytes, numbers that
+Python cannot write out) and gives None for it; the sandbox, which compiles for real, has the last
+word on such text.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import warnings
 MAX_CHARS = 200_000
 MAX_BRACKETS = 80
 MAX_INDENT = 400
+# Far below the 4,300 digits that Python writes out.
+MAX_NUMBER_BITS = 10_000
 # Whoever walks the tree may recurse once or twice per level.
 MAX_TREE_DEPTH = 250
 # Long runs of prefix operators recurse once per operator in the parser.
@@ -36,7 +39,7 @@ def parse(code: str) -> ast.Module | SyntaxError | None:
         return error
     except (ValueError, MemoryError, RecursionError, OverflowError):
         return None
-    return tree if _is_shallow(tree) else None
+    return tree if _is_handy(tree) else None
 
 
 def parse_expression(source: str) -> ast.expr | None:
@@ -101,10 +104,17 @@ def _within_guards(code: str) -> bool:
     return deepest <= MAX_BRACKETS and indent <= MAX_INDENT
 
 
-def _is_shallow(tree: ast.Module) -> bool:
+def _is_handy(tree: ast.Module) -> bool:
+    """True for a tree that may be walked recursively and written out."""
     level: list[ast.AST] = [tree]
     for _ in range(MAX_TREE_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if any(isinstance(node, ast.Constant) and _is_vast(node.value) for node in level):
+            return False
         if not level:
             return True
     return False
+
+
+def _is_vast(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() > MAX_NUMBER_BITS

@@ -13,7 +13,7 @@ from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.events import Event
 from codekiln.generation.mutation import FORM, try_changes
 from codekiln.generation.workbench import Workbench
-from codekiln.sandbox import Isolation, open_isolation
+from codekiln.sandbox import CountingIsolation, Isolation, open_isolation
 from codekiln.verify import find_passing
 
 TASK = read_task(
@@ -71,8 +71,7 @@ def test_variants_that_hang_die_or_grow_cost_only_themselves(sandbox: Isolation)
         RIGHT,
     ]
     found = find_passing(codes, TASK, isolation=sandbox)
-    assert found.places == (5, 9)
-    assert found.cpu_s > 0
+    assert found == (5, 9)
 
 
 def test_it_ends_when_it_is_cancelled(sandbox: Isolation) -> None:
@@ -90,7 +89,7 @@ def test_progress_is_told(sandbox: Isolation) -> None:
     try_changes(made)
     told = [event for event in events if event.stage == "change"]
     assert told[0].done == 0
-    assert told[-1].done == told[-1].total
+    assert told[-1].done > 20
 
 
 def test_the_main_job_tries_changes_before_it_asks_for_a_repair() -> None:
@@ -109,3 +108,30 @@ def test_a_draft_that_passes_leaves_nothing_to_change() -> None:
     answer = generate_recorded(TASK, Options(n=3, seed=1), backend=backend).answer
     assert answer.code == RIGHT
     assert all(candidate.form != FORM for candidate in answer.candidates)
+
+
+def test_expected_values_that_only_the_program_can_make_are_left_to_the_checks(
+    sandbox: Isolation,
+) -> None:
+    task = read_task("Write Point with x and y, and move(p).\nmove(Point(1, 2)) -> Point(2, 2)")
+    point = "from typing import NamedTuple\n\nclass Point(NamedTuple):\n    x: int\n    y: int\n"
+    right = f"{point}\ndef move(p):\n    return Point(p.x + 1, p.y)\n"
+    counting = CountingIsolation(sandbox)
+    assert find_passing([right] * 20, task, isolation=counting) == ()
+    assert counting.runs == 0
+
+
+def test_a_number_too_long_to_write_out_is_no_obstacle(sandbox: Isolation) -> None:
+    long = f"def add_up(n):\n    assert n < 0x{'f' * 4000}\n    return sum(range(n))\n"
+    made = bench(sandbox, long)
+    try_changes(made)
+    assert made.assessments[0].verdict is Verdict.WRONG_OUTPUT
+
+
+def test_changes_end_when_their_time_is_over(
+    sandbox: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codekiln.generation.mutation.search.MAX_SECONDS", 0.0)
+    made = bench(sandbox, WRONG)
+    assert try_changes(made) == ()
+    assert len(made.candidates) == 1

@@ -9,11 +9,11 @@ are preferred to it, and the confidence in it is low. Python only.
 
 from __future__ import annotations
 
-import ast
 import difflib
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 
 from codekiln.core import Assessment, Candidate, Task, Verdict
 from codekiln.core.errors import CancelledError
@@ -21,18 +21,21 @@ from codekiln.generation.events import Event
 from codekiln.generation.mutation.variants import variants
 from codekiln.generation.selection import mean_logprob, standing
 from codekiln.generation.workbench import Workbench
-from codekiln.verify import assess_many, find_passing, normalise, parse_python
+from codekiln.verify import DEFAULT_CHECKS, Check, assess_many, find_passing, normalise
 
 # The name under which such a candidate is recorded.
 FORM = "changed"
 MAX_PARENTS = 8
 MAX_VARIANTS = 4000
+# Seconds on the clock after which no more is tried: variants that hang, sleep or grow cost most of
+# the time, and so do checks that all of them fail.
+MAX_SECONDS = 60.0
 # Programs that share a process, and between two looks at whether it was cancelled.
-_BATCH = 128
+_BATCH = 64
 # Enough to see which behaviour is the common one.
 _MAX_PASSING = 60
-# Variants that loop or grow without end cost most of the time; then it is enough.
-_MAX_CPU_S = 60.0
+# Programs that are checked between two such looks.
+_CHECKED_AT_ONCE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,16 @@ def try_changes(bench: Workbench) -> tuple[str, ...]:
         Candidate(place, change.code, change.code, round=1, parent=parent.index, form=FORM)
     )
     bench.assessments.append(change.assessment)
-    return (_remark(parent.code, change.code),)
+    return (remark(parent.code, change.code),)
 
 
 def find_change(
-    bench: Workbench, codes: Sequence[str], *, task: Task | None = None, before: str = ""
+    bench: Workbench,
+    codes: Sequence[str],
+    *,
+    task: Task | None = None,
+    before: str = "",
+    checks: Sequence[Check] = DEFAULT_CHECKS,
 ) -> Change | None:
     """A variant of one of `codes`, the most promising first, that passes all checks; None: none.
 
@@ -87,48 +95,65 @@ def find_change(
     task = task or bench.task
     if task.language != "python" or not task.checks:
         return None
-    pool = _pool(codes)
+    end = time.monotonic() + MAX_SECONDS
     with bench.clock("change"):
-        passing = _passing(bench, task, pool, before)
-        wholes = [f"{before}{variant.code}" for variant in passing]
-        assessments = assess_many(wholes, task, isolation=bench.isolation)
-    found = [
-        Change(variant.code, variant.parent, assessment)
-        for variant, assessment in zip(passing, assessments, strict=True)
-        if assessment.verdict is Verdict.PASSED
-    ]
+        passing = _passing(bench, task, codes, before, end)
+        found: list[Change] = []
+        for some in _batches(passing, _CHECKED_AT_ONCE):
+            _refuse_when_cancelled(bench)
+            if time.monotonic() > end:
+                break
+            wholes = [f"{before}{variant.code}" for variant in some]
+            assessments = assess_many(wholes, task, isolation=bench.isolation, checks=checks)
+            found += [
+                Change(variant.code, variant.parent, assessment)
+                for variant, assessment in zip(some, assessments, strict=True)
+                if assessment.verdict is Verdict.PASSED
+            ]
     return _best(found) if found else None
 
 
-def _pool(codes: Sequence[str]) -> list[_Variant]:
-    """Variants of the first programs, none twice."""
+def _pool(codes: Sequence[str]) -> Iterator[_Variant]:
+    """Variants of the first programs in turn, none twice."""
     parents: dict[str, int] = {}
     for place, code in enumerate(codes):
         parents.setdefault(normalise(code, "python"), place)
-    pool: dict[str, _Variant] = {}
-    for place in islice(parents.values(), MAX_PARENTS):
-        for code in variants(codes[place]):
-            pool.setdefault(code, _Variant(code, place))
-    return list(islice(pool.values(), MAX_VARIANTS))
+    seen: set[str] = set()
+    chosen = [*parents.values()][:MAX_PARENTS]
+    for turn in zip_longest(*(variants(codes[place]) for place in chosen)):
+        for place, code in zip(chosen, turn, strict=True):
+            if code is not None and code not in seen:
+                seen.add(code)
+                yield _Variant(code, place)
 
 
-def _passing(bench: Workbench, task: Task, pool: Sequence[_Variant], before: str) -> list[_Variant]:
+def _passing(
+    bench: Workbench, task: Task, codes: Sequence[str], before: str, end: float
+) -> list[_Variant]:
     """The variants that pass the examples at a quick look."""
     found: list[_Variant] = []
-    cpu_s = 0.0
-    for start in range(0, len(pool), _BATCH):
-        if bench.cancel is not None and bench.cancel.is_set:
-            raise CancelledError("cancelled while changes were tried")
-        bench.on_event(Event("change", start, len(pool)))
-        batch = pool[start : start + _BATCH]
+    tried = 0
+    for batch in _batches(islice(_pool(codes), MAX_VARIANTS), _BATCH):
+        _refuse_when_cancelled(bench)
+        bench.on_event(Event("change", tried))
         wholes = [f"{before}{variant.code}" for variant in batch]
-        passing = find_passing(wholes, task, isolation=bench.isolation)
-        found += [batch[place] for place in passing.places]
-        cpu_s += passing.cpu_s
-        if len(found) >= _MAX_PASSING or cpu_s > _MAX_CPU_S:
+        found += [batch[place] for place in find_passing(wholes, task, isolation=bench.isolation)]
+        tried += len(batch)
+        if len(found) >= _MAX_PASSING or time.monotonic() > end:
             break
-    bench.on_event(Event("change", len(pool), len(pool)))
+    bench.on_event(Event("change", tried))
     return found[:_MAX_PASSING]
+
+
+def _batches(variants_: Iterable[_Variant], size: int) -> Iterator[list[_Variant]]:
+    rest = iter(variants_)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _refuse_when_cancelled(bench: Workbench) -> None:
+    if bench.cancel is not None and bench.cancel.is_set:
+        raise CancelledError("cancelled while changes were tried")
 
 
 def _best(found: Sequence[Change]) -> Change:
@@ -147,10 +172,10 @@ def _best(found: Sequence[Change]) -> Change:
     return found[max(range(len(found)), key=worth)]
 
 
-def _remark(before: str, after: str) -> str:
+def remark(before: str, after: str) -> str:
     """What was changed, in words: the lines that went and came."""
-    tree = parse_python(before)
-    old = ast.unparse(tree) if isinstance(tree, ast.Module) else before
+    # The first variant is the program itself, written in the same way.
+    old = next(variants(before), before)
     lines = list(difflib.ndiff(old.splitlines(), after.splitlines()))
     gone = "; ".join(line[2:].strip() for line in lines if line.startswith("- "))
     come = "; ".join(line[2:].strip() for line in lines if line.startswith("+ "))

@@ -24,18 +24,24 @@ def variants(code: str) -> Iterator[str]:
     tree = parse_python(code)
     if not isinstance(tree, ast.Module):
         return
+    texts = [_source(node) for node in tree.body]
+    if not all(texts):
+        return
     seen: set[str] = set()
-    for _ in _changes(tree):
-        source = _source(tree)
-        if source and source not in seen:
-            seen.add(source)
-            yield source
+    for place, node in enumerate(tree.body):
+        for _ in _changes(node):
+            # Only what changed is written anew: a long module has many variants.
+            changed = _source(node)
+            source = "\n".join([*texts[:place], changed, *texts[place + 1 :]]) + "\n"
+            if changed and source not in seen:
+                seen.add(source)
+                yield source
 
 
-def _changes(tree: ast.Module) -> Iterator[None]:
-    """Change the tree in place, once per step; it is as before at the end."""
+def _changes(top: ast.stmt) -> Iterator[None]:
+    """Change a statement of the module in place, once per step; at the end it is as before."""
     yield
-    for function in ast.walk(tree):
+    for function in ast.walk(top):
         if isinstance(function, _Function):
             variables = _variables(function)
             for node in _own_nodes(function):
@@ -102,8 +108,8 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _source(tree: ast.Module) -> str:
+def _source(node: ast.stmt) -> str:
     try:
-        return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+        return ast.unparse(ast.fix_missing_locations(node))
     except (ValueError, RecursionError):
         return ""
