@@ -84,7 +84,8 @@ class Assessment:
 
     `behaviour` is a fingerprint of the outputs on varied inputs (empty when none ran); equal
     fingerprints mean equal outputs. `outputs` has one fingerprint per varied input, in the same
-    order for every candidate of a task; those that begin with "!" are no values.
+    order for every candidate of a task; those that begin with "!" are no values. `deciding` has the
+    same for inputs on which candidates that pass were told apart; empty where there was no need.
     """
 
     verdict: Verdict
@@ -92,6 +93,7 @@ class Assessment:
     behaviour: str = ""
     crashes: int = field(default=0, kw_only=True)
     outputs: tuple[str, ...] = field(default=(), kw_only=True)
+    deciding: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -23,6 +23,7 @@ from codekiln.generation.repair import can_repair, kept, repair
 from codekiln.generation.schedule import form_of, is_settled, next_drafts
 from codekiln.generation.selection import Selection, select
 from codekiln.generation.stepwise import is_worthwhile, write_stepwise
+from codekiln.generation.telling_apart import tell_apart
 from codekiln.generation.wording import answer_notes, why_unsure, why_unverified
 from codekiln.generation.workbench import Workbench, prompt_budget
 from codekiln.sandbox import CountingIsolation, Isolation
@@ -85,6 +86,7 @@ def answer_task(
         remarks += try_changes(bench)
     if _fails(bench):
         remarks += repair(bench)
+    tell_apart(bench)
     selection = _choose(bench)
     evidence = evidence_of(bench.candidates, bench.assessments, selection)
     return Result(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from codekiln.core import Prompt, Task, Verdict
 from codekiln.generation.confidence import evidence_of, probability
 from codekiln.generation.drafting import Round
+from codekiln.generation.telling_apart import tell_apart
 from codekiln.generation.workbench import Workbench
 
 FIRST_ROUND = 4
@@ -29,6 +30,7 @@ def is_settled(bench: Workbench) -> bool:
     """True when the candidates so far make more drafts pointless."""
     if len(bench.candidates) < 2:
         return False
+    tell_apart(bench)
     selection = bench.select()
     if bench.assessments[selection.index].verdict is not Verdict.PASSED:
         return False

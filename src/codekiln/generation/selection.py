@@ -66,7 +66,7 @@ class _Entry:
     def alike(self) -> str:
         """Equal for candidates that behave alike, as far as it is known."""
         if self.assessment.behaviour:
-            return f"=>{self.assessment.behaviour}"
+            return "=>".join(("", self.assessment.behaviour, *self.assessment.deciding))
         return f"=={self.form}"
 
 
@@ -129,14 +129,18 @@ def agreements(entries: Sequence[_Entry]) -> dict[str, float]:
     """
     first = {entry.alike: entry for entry in entries}
     sizes = Counter(entry.alike for entry in entries)
-    length = min((len(entry.assessment.outputs) for entry in first.values()), default=0)
+    given = {
+        alike: entry.assessment.outputs + entry.assessment.deciding
+        for alike, entry in first.items()
+    }
+    length = min(map(len, given.values()), default=0)
     total = len(entries)
     if not length:
         return {alike: size / total for alike, size in sizes.items()}
     sums = dict.fromkeys(first, 0.0)
     weights = 0.0
     for place in range(length):
-        outputs = {alike: entry.assessment.outputs[place] for alike, entry in first.items()}
+        outputs = {alike: texts[place] for alike, texts in given.items()}
         counts: Counter[str] = Counter()
         for alike, output in outputs.items():
             counts[output] += sizes[alike]

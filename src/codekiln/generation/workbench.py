@@ -39,6 +39,8 @@ class Workbench:
     seconds: dict[str, float] = field(default_factory=dict)
     # Tokens of plans and single functions, which are no candidates themselves.
     side_tokens: int = 0
+    # How many candidates there were when those that pass were last told apart.
+    told_apart: int = 0
     # Versions of single functions that stand back behind others; recombination may need them.
     spare_parts: list[str] = field(default_factory=list)
 

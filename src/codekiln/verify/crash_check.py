@@ -93,7 +93,7 @@ class CrashCheck:
         if all(result.outcome == "not_run" for _, result in pairs):
             why = str(calls.load_error or "no varied call could run")
             return CheckReport(self.name, Verdict.UNVERIFIED, detail=why)
-        trial.outputs = outputs([result for _, result in pairs], _prints(trial.task))
+        trial.outputs = outputs([result for _, result in pairs], prints(trial.task))
         trial.behaviour = _short_hash("\0".join(trial.outputs))
         crashes = [(step, result) for step, result in pairs if _is_crash(result)]
         trial.crashes = len(crashes)
@@ -231,5 +231,6 @@ def _bound_names(code: str) -> set[str]:
     return names
 
 
-def _prints(task: Task) -> bool:
+def prints(task: Task) -> bool:
+    """True when what is printed is part of what the task asks for."""
     return any(example.stdout is not None for example in task.examples)

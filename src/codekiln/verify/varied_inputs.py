@@ -56,7 +56,7 @@ def varied_sessions(task: Task, count: int) -> tuple[tuple[Step, ...], ...]:
     stateful = any(len(session.steps) > 1 for session in sessions)
     if stateful or (in_class_style(task) and len(callees) > 1):
         return tuple(islice(_varied_class_sessions(task), MAX_SESSIONS))
-    seeds = _seed_calls(task)
+    seeds = seed_calls(task)
     typed = _typed_calls(task)
     if not seeds and not typed:
         return ()
@@ -65,7 +65,7 @@ def varied_sessions(task: Task, count: int) -> tuple[tuple[Step, ...], ...]:
     # valid, so that both come before the count ends.
     for call in (*seeds, *_alternating(_varied_calls(seeds), typed)):
         step = call.step()
-        if len(step.args) <= MAX_SOURCE_CHARS and _reads_back(step):
+        if reads_back(step):
             steps[step] = None
         if len(steps) >= count:
             break
@@ -90,7 +90,8 @@ def _alternating(varied: Iterator[SeedCall], typed: list[SeedCall]) -> Iterator[
     yield from pending
 
 
-def _seed_calls(task: Task) -> list[SeedCall]:
+def seed_calls(task: Task) -> list[SeedCall]:
+    """The examples' calls whose arguments are all literals."""
     seeds: dict[str, SeedCall] = {}
     for example in task.examples:
         call = bare_call(example.call or "")
@@ -106,8 +107,10 @@ def _seed_calls(task: Task) -> list[SeedCall]:
     return list(seeds.values())[:MAX_SEED_CALLS]
 
 
-def _reads_back(step: Step) -> bool:
-    """False for values such as infinity, whose text is not a literal."""
+def reads_back(step: Step) -> bool:
+    """False for values such as infinity, whose text is not a literal, and for very long ones."""
+    if len(step.args) > MAX_SOURCE_CHARS:
+        return False
     try:
         ast.literal_eval(step.args)
         ast.literal_eval(step.kwargs)

@@ -1,0 +1,73 @@
+"""Programs that pass are told apart on inputs made of what they compare with."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted_backend import ScriptedBackend
+
+from codekiln.core import Task
+from codekiln.generation import Options, generate_recorded, read_task
+from codekiln.sandbox import Isolation, open_isolation
+from codekiln.verify import assess, deciding_steps, outputs_on
+
+TASK = read_task("Write is_long(month): has it 31 days?\nis_long('February') -> False")
+RIGHT = (
+    "def is_long(month):\n    return month in ('January', 'March', 'May', 'July', 'August', "
+    "'October', 'December')\n"
+)
+WRONG = "def is_long(month):\n    return month in ('April', 'June', 'September', 'November')\n"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Isolation:
+    return open_isolation()
+
+
+def test_programs_that_agree_on_varied_inputs_are_told_apart(sandbox: Isolation) -> None:
+    behaviours = {assess(code, TASK, isolation=sandbox).behaviour for code in (RIGHT, WRONG)}
+    assert len(behaviours) == 1
+    steps = deciding_steps(TASK, [RIGHT, WRONG])
+    assert any("'April'" in step.args for step in steps)
+    right, wrong = (outputs_on(steps, code, TASK, isolation=sandbox) for code in (RIGHT, WRONG))
+    assert len(right) == len(wrong) == len(steps)
+    assert right != wrong
+
+
+def test_the_main_job_counts_them_apart() -> None:
+    backend = ScriptedBackend([RIGHT, RIGHT, WRONG])
+    answer = generate_recorded(TASK, Options(n=3, seed=1), backend=backend).answer
+    assert answer.code == RIGHT
+    assert (answer.confidence.cluster_size, answer.confidence.cluster_of) == (2, 3)
+    assert all(assessment.deciding for assessment in answer.assessments)
+    alone = generate_recorded(
+        TASK, Options(n=3, seed=1), backend=ScriptedBackend([RIGHT] * 3)
+    ).answer
+    assert not any(assessment.deciding for assessment in alone.assessments)
+
+
+def test_classes_and_tasks_without_examples_have_none() -> None:
+    assert deciding_steps(Task("Write f(x).", entry_point="f"), [RIGHT]) == ()
+    assert deciding_steps(read_task("Write f().\nf() -> 1"), [RIGHT]) == ()
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(_VALUES, _VALUES)
+def test_any_inputs_read_back_and_come_again(first: object, second: object) -> None:
+    task = read_task(f"Write f(a, b).\nf({first!r}, {second!r}) -> 1")
+    code = f"def f(a, b):\n    return a == {second!r} or b == {first!r}\n"
+    steps = deciding_steps(task, [code])
+    assert steps == deciding_steps(task, [code])
+    assert len(set(steps)) == len(steps) <= 64
+    for step in steps:
+        assert len(ast.literal_eval(step.args)) == 2
