@@ -12,7 +12,8 @@ from synthetic_runs import RUN, draft, outcome, write_run
 
 from codekiln.core.errors import UsageError
 from codekiln.evals import Outcome, Stored, compare, mcnemar, store
-from codekiln.evals.comparison import METRICS, compare_pairs, comparison_lines
+from codekiln.evals.comparison import METRICS, compare_pairs
+from codekiln.evals.comparison_text import comparison_lines
 
 RIGHTS = st.lists(st.lists(st.booleans(), min_size=2, max_size=4), min_size=1, max_size=6)
 FEW = settings(
@@ -314,3 +315,12 @@ def test_pooled_runs_of_one_side_have_to_be_alike(tmp_path: Path) -> None:
         compare_pairs([pair("one", "small"), pair("two", "large")], differing=["mode"])
     with pytest.raises(UsageError, match="nothing to pool"):
         compare_pairs([])
+
+
+def test_repeats_of_one_problem_are_not_taken_for_independent_problems(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path, chosen([[True], [False]]), mode="verified", settings={"repeat": 2})
+        for _ in range(2)
+    ]
+    with pytest.raises(UsageError, match="asks each problem 2 times"):
+        compare(*runs)

@@ -146,6 +146,6 @@ def print_calibration(found: CalibrationResult) -> None:
 
 def print_comparison(found: Comparison) -> None:
     """Both scores, the difference with its interval and p, and the cost."""
-    from codekiln.evals.comparison import comparison_lines
+    from codekiln.evals.comparison_text import comparison_lines
 
     write_stdout("\n".join(visible(line) for line in comparison_lines(found)) + "\n")

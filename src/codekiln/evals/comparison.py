@@ -43,7 +43,7 @@ _VALUES: dict[Metric, Callable[[Outcome], float]] = {
 }
 # What the suites of one pool differ in by nature.
 _OWN_OF_SUITE = ("suite", "language", "dataset", "form", "limit", "topic", "problem", "repeat")
-_MOST_LISTED = 12
+MOST_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,35 +202,6 @@ def finished_outcomes(stored: Stored) -> tuple[Outcome, ...]:
     return outcomes
 
 
-def comparison_lines(found: Comparison) -> list[str]:
-    """The comparison for people, a fact per line."""
-    test = {"mcnemar": "exact McNemar test", "sign_flip": "paired permutation test"}[found.test]
-    low, high = found.interval.low, found.interval.high
-    p = f"p = {found.p:.4f}" if found.p >= 0.0001 else "p < 0.0001"
-    lines = [
-        *_side_lines("A", found.a),
-        *_side_lines("B", found.b),
-        f"B - A  {found.difference:+.1f} points (95 % {low:+.1f} to {high:+.1f}), "
-        f"{p} ({test}), {found.problems} problems",
-        _listed("A", found.only_a, found.test),
-        _listed("B", found.only_b, found.test),
-    ]
-    for budget in found.budgets:
-        more = f", {budget.problems_with_more} problems one more" * bool(budget.problems_with_more)
-        lines.append(
-            f"equal tokens in {budget.suite}: {budget.drafts} drafts per problem{more}; "
-            f"{budget.used} of {budget.allowed} tokens"
-            + " (the gate has no more drafts, so it used less)"
-            * budget.exhausted
-        )
-    if found.on_purpose:
-        told = ", ".join(f"{item.field} ({item.a} / {item.b})" for item in found.on_purpose)
-        lines.append(f"differs on purpose: {told}")
-    if found.left_out:
-        lines.append(f"left out: {found.left_out} problems that only one run has")
-    return lines
-
-
 def _pair(
     a: Stored,
     b: Stored,
@@ -241,14 +212,21 @@ def _pair(
     equal_tokens: bool,
 ) -> _Pair:
     on_purpose = refuse_unlike(a.run, b.run, differing)
+    for run in (a.run, b.run):
+        if run.settings.get("repeat", 1) != 1:
+            raise UsageError(
+                f"{run.id} asks each problem {run.settings['repeat']} times; the tests of a "
+                "comparison take problems to be independent of one another",
+                "Compare runs without --repeat; 'codekiln eval list' has the figures of this one",
+            )
     of_a = {outcome.problem: outcome for outcome in finished_outcomes(a)}
     of_b = {outcome.problem: outcome for outcome in finished_outcomes(b)}
     both = [problem for problem in of_a if problem in of_b]
     single = [*(p for p in of_a if p not in of_b), *(p for p in of_b if p not in of_a)]
     if not both or (single and "limit" not in differing):
-        more = f" and {len(single) - _MOST_LISTED} more" * (len(single) > _MOST_LISTED)
+        more = f" and {len(single) - MOST_LISTED} more" * (len(single) > MOST_LISTED)
         raise UsageError(
-            f"only one of {a.run.id} and {b.run.id} has {', '.join(single[:_MOST_LISTED])}{more}",
+            f"only one of {a.run.id} and {b.run.id} has {', '.join(single[:MOST_LISTED])}{more}",
             "Name limit as different on purpose to compare the problems that both have"
             if both
             else "Compare runs that share problems",
@@ -385,21 +363,3 @@ def _sum_of(seconds: Iterable[float | None]) -> float | None:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
-
-
-def _side_lines(name: str, side: Side) -> list[str]:
-    cost = f"{side.tokens} tokens, {side.executions} checks run"
-    if side.seconds is not None:
-        cost += f", {side.seconds:.0f} s of answering"
-    overturned = ""
-    if side.overturned is not None:
-        overturned = f"; right greedy answers overturned: {side.overturned}"
-    head = [f"{name}      {', '.join(side.runs)}"]
-    return [*head, f"       {side.metric} {side.score:.1%}; {cost}{overturned}"]
-
-
-def _listed(name: str, problems: Sequence[str], test: str) -> str:
-    what = f"only {name} right" if test == "mcnemar" else f"{name} higher"
-    shown = ", ".join(problems[:_MOST_LISTED])
-    more = ", ..." if len(problems) > _MOST_LISTED else ""
-    return f"{what}: {len(problems)}" + f" ({shown}{more})" * bool(problems)
