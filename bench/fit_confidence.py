@@ -1,6 +1,6 @@
 """Fits the weights of codekiln.generation.confidence on stored runs of development suites.
 
-    python bench/fit_confidence.py RESULTS_DIR [--write] [--plot reliability.svg]
+    python bench/fit_confidence.py results/development [--write]
 
 Takes runs of the suites mbpp-train and kilnlogic-dev (and no other: test problems are never fitted
 on); each `evidence` of an outcome whose choice passed its examples is one point, weighted so that

@@ -172,3 +172,13 @@ def test_among_failures_more_examples_passed_win_over_a_milder_verdict() -> None
 def test_candidates_and_assessments_have_to_match() -> None:
     with pytest.raises(ValueError, match="1 candidates with 0 assessments"):
         select([candidate(0, CODES[0])], [])
+
+
+def test_what_tells_finalists_apart_counts_in_their_agreement() -> None:
+    same = replace(assessed(Verdict.PASSED, EXAMPLES, "alpha"), outputs=("a", "b"))
+    found = [replace(same, deciding=(text,)) for text in ("x", "y", "y")]
+    candidates = [candidate(index, CODES[index]) for index in range(3)]
+    chosen = select(candidates, found)
+    assert chosen.index in (1, 2)
+    assert chosen.cluster.members == (1, 2)
+    assert chosen.agreement == pytest.approx((1 + 1 + 2 / 3) / 3)

@@ -215,3 +215,39 @@ def test_a_function_that_fails_its_examples_is_mended_before_it_is_built_on() ->
     assert not answer.verified
     assert "for part in parts]" in answer.code
     assert "for part in parts]" in backend.calls[-1][0].prompt.messages[-1].content
+
+
+SIZED = """# Doubled sum
+
+## Description
+Write `total(items)` that gives twice the sum. Build it from `product(items)`, which doubles each.
+
+## Examples
+total([1, 2]) -> 6
+product([1, 2]) -> [2, 4]
+
+## Constraints
+- Must work for lists of 5,000 numbers.
+"""
+DEEP = "items):\n    return [2 * items[0], *product(items[1:])] if items else []\n"
+WHOLE = "items):\n    from itertools import chain\n    return sum(product(items))\n"
+
+
+def test_the_size_that_a_task_names_is_not_asked_of_its_parts() -> None:
+    backend = ScriptedBackend([DEEP] * 3, [WHOLE] * 4, *[["?!"] * 4] * 3)
+    options = Options(n=4, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(SIZED), options, backend=backend).answer
+    # The part passes in its first round; the whole is what breaks.
+    assert "def product" not in backend.calls[1][0].prompt.prefill
+    assert answer.verdict is Verdict.RUNTIME_ERROR
+
+
+def test_an_import_does_not_hide_a_finished_function() -> None:
+    flat = "items):\n    return [2 * item for item in items]\n"
+    hiding = "items):\n    return sum(product(items))\n\n\nfrom itertools import product, chain\n"
+    backend = ScriptedBackend([flat] * 3, [hiding] * 4)
+    options = Options(n=4, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(SIZED), options, backend=backend).answer
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
+    assert "import product" not in answer.code

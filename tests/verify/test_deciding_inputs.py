@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_backend import ScriptedBackend
+from workbench_of import workbench_of
 
-from codekiln.core import Task
+from codekiln.backends import Cancel
+from codekiln.core import Candidate, Task
+from codekiln.core.errors import CancelledError
 from codekiln.generation import Options, generate_recorded, read_task
+from codekiln.generation.telling_apart import tell_apart
 from codekiln.sandbox import Isolation, open_isolation
 from codekiln.verify import assess, deciding_steps, outputs_on
 
@@ -49,8 +53,36 @@ def test_the_main_job_counts_them_apart() -> None:
     assert not any(assessment.deciding for assessment in alone.assessments)
 
 
+def test_numbers_come_from_the_programs_and_in_turn() -> None:
+    task = read_task("Write f(n).\nf(5000) -> 1")
+    values = {
+        ast.literal_eval(step.args)[0]
+        for step in deciding_steps(task, ["def f(n):\n    return n > 731\n"], count=200)
+    }
+    assert {730, 731, 732} | set(range(26)) <= values
+
+
+def test_telling_apart_runs_once_for_the_same_candidates_and_heeds_cancelling(
+    sandbox: Isolation,
+) -> None:
+    bench = workbench_of(TASK, sandbox, RIGHT, WRONG)
+    tell_apart(bench)
+    runs = bench.isolation.runs
+    tell_apart(bench)
+    assert bench.isolation.runs == runs
+    bench.add([Candidate(2, RIGHT.replace("Ja", "ja"), "")])
+    bench.cancel = Cancel()
+    bench.cancel.set()
+    with pytest.raises(CancelledError):
+        tell_apart(bench)
+
+
 def test_classes_and_tasks_without_examples_have_none() -> None:
     assert deciding_steps(Task("Write f(x).", entry_point="f"), [RIGHT]) == ()
+    stack = read_task(
+        "Write a class Stack with push(x) and size().\npush(1) -> None\nsize() -> 1",
+    )
+    assert deciding_steps(stack, ["class Stack:\n    pass\n"]) == ()
     assert deciding_steps(read_task("Write f().\nf() -> 1"), [RIGHT]) == ()
 
 

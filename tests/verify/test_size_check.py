@@ -124,3 +124,10 @@ def test_only_what_breaks_by_size_fails(code: str, verdict: Verdict, sandbox: Is
     assert bool(errors) == (verdict is not Verdict.PASSED)
     assert len(errors) < 2
     assert all("the task names inputs of this size" in finding.message for finding in errors)
+
+
+def test_where_even_small_inputs_fail_nothing_is_said(sandbox: Isolation) -> None:
+    code = "def sort_up(items):\n    assert len(items) < 9\n    return sorted(items)\n"
+    (report,) = (r for r in assess(code, SORT, isolation=sandbox).reports if r.check == "size")
+    assert report.verdict is Verdict.UNVERIFIED
+    assert report.detail

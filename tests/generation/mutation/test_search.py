@@ -7,11 +7,11 @@ from scripted_backend import ScriptedBackend
 from workbench_of import workbench_of
 
 from codekiln.backends import Cancel
-from codekiln.core import Task, Verdict
+from codekiln.core import Assessment, Task, Verdict
 from codekiln.core.errors import CancelledError
 from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.events import Event
-from codekiln.generation.mutation import FORM, try_changes
+from codekiln.generation.mutation import FORM, Change, best_change, try_changes
 from codekiln.generation.workbench import Workbench
 from codekiln.sandbox import CountingIsolation, Isolation, open_isolation
 from codekiln.verify import find_passing
@@ -44,6 +44,48 @@ def test_a_program_one_step_away_is_mended(sandbox: Isolation) -> None:
     assert "`return sum(range(n))` became `return sum(range(" in remark
 
 
+def test_the_candidate_that_was_changed_is_named(sandbox: Isolation) -> None:
+    # Passes two of three examples, but no small step leads on from it.
+    made = bench(sandbox, "def add_up(n):\n    return {0: 0, 3: 6}.get(n)\n", WRONG)
+    (told,) = try_changes(made)
+    assert made.candidates[-1].parent == 1
+    assert "sum(range(n))" in told
+
+
+def change(behaviour: str, parent: int, crashes: int = 0, outputs: str = "ab") -> Change:
+    assessment = Assessment(
+        Verdict.PASSED, behaviour=behaviour, crashes=crashes, outputs=tuple(outputs)
+    )
+    return Change(behaviour, parent, assessment)
+
+
+@pytest.mark.parametrize(
+    ("worse", "better"),
+    [
+        (
+            [change("crashing", 0, crashes=1), change("crashing", 1, crashes=1)],
+            [change("sound", 0)],
+        ),
+        (
+            [change("always", 0, outputs="aa!"), change("always", 1, outputs="aa!")],
+            [change("x", 0)],
+        ),
+        ([change("one", 0), change("one", 0)], [change("two", 0), change("two", 1)]),
+        ([change("rare", 0)], [change("often", 0), change("often", 0)]),
+    ],
+)
+def test_of_the_changes_that_pass_the_likeliest_is_taken(
+    worse: list[Change], better: list[Change]
+) -> None:
+    assert best_change([*worse, *better]) is better[0]
+    assert best_change([*better, *worse]) is better[0]
+
+
+def test_of_equal_changes_the_first_is_taken() -> None:
+    first, second = change("a", 0), change("b", 1)
+    assert best_change([first, second]) is first
+
+
 def test_without_a_way_nothing_is_added(sandbox: Isolation) -> None:
     made = bench(sandbox, HOPELESS)
     assert try_changes(made) == ()
@@ -65,7 +107,7 @@ def test_variants_that_hang_die_or_grow_cost_only_themselves(sandbox: Isolation)
         "raise SystemExit\n",
         "def add_up(:\n",
         RIGHT,
-        "def add_up(n):\n    return 6\n",
+        f"{RIGHT}\n1 / 0\n",
         WRONG,
         "import builtins\nbuiltins.sum = lambda _: 6\n\ndef add_up(n):\n    return 0\n",
         RIGHT,
@@ -132,6 +174,10 @@ def test_changes_end_when_their_time_is_over(
     sandbox: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("codekiln.generation.mutation.search.MAX_SECONDS", 0.0)
+    monkeypatch.setattr("codekiln.generation.mutation.search._BATCH", 4)
+    events: list[Event] = []
     made = bench(sandbox, WRONG)
+    made.on_event = events.append
     assert try_changes(made) == ()
     assert len(made.candidates) == 1
+    assert [event.done for event in events] == [0, 4]

@@ -119,10 +119,14 @@ def test_without_a_function_there_is_nothing_to_change(code: str) -> None:
 
 
 def test_signatures_annotations_decorators_and_texts_stay() -> None:
-    code = "@cache\ndef f(a: int=0, *, b: int=1) -> int:\n    print(f'{a} and 1')\n    return 5\n"
-    for other in variants(code):
-        assert other.startswith("@cache\ndef f(a: int=0, *, b: int=1) -> int:\n")
+    head = "@retry(3)\ndef f(a: int=0, *, b: Literal[1]=1) -> Literal[5]:\n"
+    code = f"{head}    x: Literal[7] = 8\n    print(f'{{a}} and 1')\n    return 5\n"
+    found = list(variants(code))
+    assert any("x: Literal[7] = 9" in other for other in found)
+    for other in found:
+        assert other.startswith(head)
         assert "f'{a} and 1'" in other or "print" not in other
+        assert "x: Literal[7] =" in other or "Literal[7]" not in other
 
 
 _EXPRESSIONS = st.recursive(

@@ -110,7 +110,7 @@ def find_change(
                 for variant, assessment in zip(some, assessments, strict=True)
                 if assessment.verdict is Verdict.PASSED
             ]
-    return _best(found) if found else None
+    return best_change(found) if found else None
 
 
 def _pool(codes: Sequence[str]) -> Iterator[_Variant]:
@@ -156,7 +156,7 @@ def _refuse_when_cancelled(bench: Workbench) -> None:
         raise CancelledError("cancelled while changes were tried")
 
 
-def _best(found: Sequence[Change]) -> Change:
+def best_change(found: Sequence[Change]) -> Change:
     """Of the behaviour that crashes least, depends on its input, and that most parents lead to."""
     groups: dict[str, list[Change]] = {}
     for change in found:

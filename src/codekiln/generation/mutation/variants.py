@@ -80,17 +80,21 @@ def _changed_expressions(node: ast.AST, variables: tuple[str, ...]) -> Iterator[
 
 
 def _own_nodes(function: _Function) -> list[ast.AST]:
-    """Nodes of the function's body, without functions inside, which have variables of their own."""
+    """Nodes of what the function does, without functions inside: these have their own variables."""
     found: list[ast.AST] = []
     pending: list[ast.AST] = [function]
     while pending:
         node = pending.pop()
         found.append(node)
-        pending += [
-            child
-            for child in ast.iter_child_nodes(node)
-            if not isinstance(child, _Function | ast.ClassDef | ast.arguments)
-        ]
+        for field, value in ast.iter_fields(node):
+            children = value if isinstance(value, list) else [value]
+            pending += [
+                child
+                for child in children
+                if field not in _QUIET_FIELDS
+                and isinstance(child, ast.AST)
+                and not isinstance(child, _Function | ast.ClassDef | ast.arguments)
+            ]
     return found
 
 
