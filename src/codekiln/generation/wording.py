@@ -41,7 +41,9 @@ def why_unsure(evidence: Evidence, selection: Selection) -> str:
             f"{others} other group{'s' * (others > 1)} of candidates pass{'es' * (others == 1)} "
             "them too and behave otherwise"
         )
-    if evidence.pass_share < 0.5:
+    if evidence.repaired:
+        reasons.append("it was made to pass them after it had failed")
+    elif evidence.pass_share < 0.5:
         reasons.append("few candidates pass them at all")
     because = f": {' and '.join(reasons)}" if reasons else ""
     return (

@@ -142,6 +142,8 @@ def test_the_main_job_tries_changes_before_it_asks_for_a_repair() -> None:
     assert answer.assessment is not None
     assert answer.assessment.verdict is Verdict.PASSED
     assert any("became" in note for note in answer.notes)
+    assert not answer.verified
+    assert "made to pass them after it had failed" in answer.why_unverified
     assert len(backend.calls) == 1
 
 
