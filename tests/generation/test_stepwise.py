@@ -6,7 +6,7 @@ from scripted_backend import ScriptedBackend
 from codekiln.core import Verdict
 from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.options import Strategy
-from codekiln.generation.stepwise import named_steps
+from codekiln.generation.plans import named_steps
 
 TASK = """# Sum of a formula
 
