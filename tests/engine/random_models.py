@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from codekiln.attention import attend_block_plain
 from codekiln.core import Sampling
 from codekiln.engine import Decoder, Engine, EngineLimits, Finished, GenerationRequest
-from codekiln.engine.dense_attention import attend_block_plain
 from codekiln.models.config import ModelConfig
 
 VOCAB = 300

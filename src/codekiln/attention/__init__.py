@@ -1,0 +1,24 @@
+"""Hierarchical sparse attention: global tokens, a sliding window and selected far blocks.
+
+A library of its own: it knows tensors, no engine and no model.
+"""
+
+from codekiln.attention.block_index import BlockIndex
+from codekiln.attention.config import SparseConfig
+from codekiln.attention.listed import attend_listed
+from codekiln.attention.oracle import attend_oracle
+from codekiln.attention.partial import Attended, attend_block, attend_block_plain, merge
+from codekiln.attention.selection import BlockLists, select
+
+__all__ = [
+    "Attended",
+    "BlockIndex",
+    "BlockLists",
+    "SparseConfig",
+    "attend_block",
+    "attend_block_plain",
+    "attend_listed",
+    "attend_oracle",
+    "merge",
+    "select",
+]

@@ -1,0 +1,79 @@
+"""The numbers of hierarchical sparse attention, each with its reason; knows no model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codekiln.core.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class SparseConfig:
+    """What a query may look at besides its own query block. All sizes are in tokens or blocks.
+
+    Raises UsageError for numbers that contradict each other.
+    """
+
+    # The first tokens: attention sinks, and in code the imports and the task.
+    global_tokens: int = 512
+    # The tokens before the query's block. Local syntax and names need them at every layer.
+    window: int = 1024
+    # Keys per far block: half of what the kernel multiplies at once, the finest that costs no rate.
+    block: int = 64
+    # Queries that share a selection. Their heads of one group share it too.
+    query_block: int = 128
+    # Neighbouring queries whose mean asks the index. 1 covers as much at eight times the cost.
+    query_pool: int = 8
+    # Blocks per group. A group's box bounds the scores of its blocks, so most groups need no look.
+    group: int = 16
+    # Groups whose blocks are scored; up to `group * block * most_groups` tokens all are.
+    most_groups: int = 64
+    # A far block is read when it is estimated to hold this share of the attention of its readers.
+    threshold: float = 0.002
+    # The estimate knows means only; a few blocks are read whatever it says.
+    min_blocks: int = 8
+    # Most far blocks per query block; keeps the cost of a token bounded.
+    max_blocks: int = 96
+    # The last rows of a prompt ask the question; they look at everything.
+    dense_rows: int = 128
+    # The first layers spread their attention evenly, which no small set of blocks covers.
+    dense_layers: int = 0
+    # Below this context length dense attention is as fast (measured: `make bench-attention`).
+    crossover: int = 4096
+
+    def __post_init__(self) -> None:
+        for name in ("block", "query_block", "query_pool", "group", "most_groups", "max_blocks"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "Give at least 1")
+        for name in ("global_tokens", "window", "min_blocks", "dense_rows", "dense_layers"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "Give 0 or more")
+        _require(0 <= self.threshold <= 1, "threshold", self.threshold, "Give a share from 0 to 1")
+        _require(
+            self.query_block % self.block == 0,
+            "query_block",
+            self.query_block,
+            f"Give a multiple of the block, {self.block}",
+        )
+        _require(
+            self.query_block % self.query_pool == 0,
+            "query_pool",
+            self.query_pool,
+            f"Give a divisor of the query block, {self.query_block}",
+        )
+        for name in ("global_tokens", "window"):
+            _require(
+                getattr(self, name) % self.block == 0,
+                name,
+                getattr(self, name),
+                f"Give a multiple of the block, {self.block}",
+            )
+        _require(
+            self.min_blocks <= self.max_blocks,
+            "min_blocks",
+            self.min_blocks,
+            f"Give no more than max_blocks, {self.max_blocks}",
+        )
+
+
+def _require(holds: bool, name: str, value: float, remedy: str) -> None:
+    if not holds:
+        raise UsageError(f"{name} of the sparse attention is {value}", remedy)

@@ -1,0 +1,142 @@
+"""Builds the kernel for this processor and loads it; None, with a logged reason, where it cannot.
+
+The library is kept in the cache under the hash of all that went into it. Before it gets there a
+process of its own holds it against plain PyTorch, so that a compiler's or processor's fault costs
+speed and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from codekiln.core.settings import load_settings
+
+_SOURCE = Path(__file__).with_name("kernel.cpp")
+_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", "-w")
+_BUILD_S = 300
+HEAD_DIMS = (64, 128)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """The loaded kernel."""
+
+    library: ctypes.CDLL
+
+    def takes(self, q: Tensor, block: int) -> bool:
+        """Whether the kernel was made for these queries [.., head_dim] and this block size."""
+        return (
+            q.device.type == "cpu"
+            and q.dtype == torch.bfloat16
+            and q.shape[-1] in HEAD_DIMS
+            and 16 <= block <= 128
+            and 128 % block == 0
+        )
+
+    def attend(
+        self,
+        q: Tensor,  # bfloat16 [rows, heads, head_dim], contiguous
+        keys: Tensor,  # int64 [sequences], addresses of [kv_heads, n, head_dim]
+        values: Tensor,
+        head_stride: int,
+        items: Tensor,  # int32 [items, 8], see kernel.cpp
+        lists: Tensor,  # int32, flat
+        block: int,
+        kv_heads: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Output of q's shape and log-sum-exp, float32 [rows, heads]."""
+        rows, heads, head_dim = q.shape
+        out = torch.empty_like(q)
+        lse = torch.empty(rows, heads)
+        failed = self.library.codekiln_attend(
+            *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (q, keys, values)),
+            ctypes.c_int64(head_stride),
+            *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (out, lse, items)),
+            items.shape[0],
+            ctypes.c_void_p(lists.data_ptr()),
+            block,
+            heads,
+            kv_heads,
+            head_dim,
+        )
+        assert not failed, f"the kernel was not made for {q.shape} with blocks of {block}"
+        return out, lse
+
+
+@functools.cache
+def load_native() -> Native | None:
+    """The kernel, built if need be (seconds, once per machine). `CODEKILN_NATIVE=0`: never."""
+    if os.environ.get("CODEKILN_NATIVE", "1") == "0":
+        return None
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        _log.info("no C++ compiler is installed; attention runs in plain PyTorch, slower")
+        return None
+    path = load_settings().cache_dir / "kernels" / f"attention-{_key(compiler)}.so"
+    if not path.exists() and not _build(compiler, path):
+        return None
+    try:
+        return open_native(path)
+    except OSError as error:
+        _log.warning("%s cannot be loaded (%s); attention runs in plain PyTorch", path, error)
+        return None
+
+
+def open_native(path: Path) -> Native:
+    """Load a built library. Raises OSError."""
+    return Native(ctypes.CDLL(str(path)))
+
+
+def _key(compiler: str) -> str:
+    parts = [compiler, *_FLAGS, platform.machine(), torch.__version__]
+    with contextlib.suppress(OSError):
+        # -march=native gives other code on another processor of a shared home.
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        parts += [line for line in lines if line.startswith("flags")][:1]
+    return hashlib.sha256(_SOURCE.read_bytes() + "\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _build(compiler: str, path: Path) -> bool:
+    """Compile beside `path`, prove the result, and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
+        built = Path(folder, path.name)
+        steps = (
+            [compiler, *_FLAGS, str(_SOURCE), "-o", str(built), *_openmp_of_torch()],
+            [sys.executable, "-m", "codekiln.attention.native.prove", str(built)],
+        )
+        for step in steps:
+            try:
+                done = subprocess.run(step, capture_output=True, text=True, timeout=_BUILD_S)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                _log.info("%s; attention runs in plain PyTorch", error)
+                return False
+            if done.returncode:
+                said = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()
+                _log.info("no attention kernel: %s; it runs in plain PyTorch", said[0])
+                return False
+        built.replace(path)
+    return True
+
+
+def _openmp_of_torch() -> list[str]:
+    """PyTorch's own OpenMP: a second one would have threads that wait on the same cores."""
+    folder = Path(torch.__file__).parent
+    found = [*folder.glob("lib/libgomp*.so*"), *folder.parent.glob("torch.libs/libgomp*.so*")]
+    return [str(found[0])] if found else []

@@ -1,0 +1,170 @@
+"""Which blocks of keys each block of queries looks at: globals, a sliding window, and far blocks.
+
+The far ones come from the index: a block counts by the share of attention that its mean key would
+get from the averaged queries, among the means of all blocks before. One selection holds for the
+heads of a KV group. Runs on any device; attention over the lists is the kernels' business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from codekiln.attention.block_index import BlockIndex
+from codekiln.attention.config import SparseConfig
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLists:
+    """The blocks before each query block that it looks at, ascending.
+
+    Query blocks lie on the grid of the configuration: the first holds the row at `start`. Entries
+    from a list's count on are padding. A row sees the keys of its own query block up to itself.
+    """
+
+    start: int
+    blocks: Tensor  # int32 [kv_heads, query_blocks, most]
+    counts: Tensor  # int32 [kv_heads, query_blocks]
+    config: SparseConfig
+
+    def density(self, rows: int) -> float:
+        """Share of the keys of dense attention that are read, own query blocks included."""
+        size = self.config.query_block
+        first = self.start // size
+        kv_heads, number = self.counts.shape
+        read = full = 0.0
+        for place in range(number):
+            begin = max(self.start, (first + place) * size)
+            end = min(self.start + rows, (first + place + 1) * size)
+            own = sum(range(begin + 1, end + 1)) - (end - begin) * (first + place) * size
+            before = (first + place) * size * (end - begin)
+            listed = self.counts[:, place].sum().item() * self.config.block * (end - begin)
+            read += listed + own * kv_heads
+            full += (before + own) * kv_heads
+        return read / full if full else 1.0
+
+
+def select(q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int) -> BlockLists:
+    """Choose for the rows `q` [rows, heads, head_dim] that stand at `start` and behind.
+
+    The index must hold the keys before the last row's query block. Query blocks that reach
+    position `dense_from`, and all of a dense layer, look at everything before them.
+    """
+    config = index.config
+    size = config.query_block
+    first, last = start // size, (start + q.shape[0] - 1) // size
+    # [query_blocks]: whole blocks before each query block
+    before = torch.arange(first, last + 1, device=q.device) * (size // config.block)
+    means = index.means(layer)[:, : int(before[-1])]
+    number = torch.arange(means.shape[1], device=q.device)
+    seen = number < before[:, None]  # [query_blocks, blocks]
+    is_dense = layer < config.dense_layers
+    forced = seen & (
+        (number < config.global_tokens // config.block)
+        | (number >= before[:, None] - config.window // config.block)
+    )
+    dense = (torch.arange(first + 1, last + 2, device=q.device) * size > dense_from) | is_dense
+    forced |= seen & dense[:, None]
+    kept = forced.expand(means.shape[0], -1, -1)
+    far = seen & ~forced
+    if bool(far.any()):
+        shares = estimated_shares(_pooled(q, start, config, means.shape[0]), index, layer, seen)
+        kept = kept | _chosen(shares.masked_fill(~far, -1.0), config)
+    return _listed(kept, start, config)
+
+
+def estimated_shares(queries: Tensor, index: BlockIndex, layer: int, seen: Tensor) -> Tensor:
+    """The share of attention that each block is estimated to get, [kv_heads, query_blocks, blocks].
+
+    `queries` [kv_heads, query_blocks, rows, head_dim] with NaN rows for absent ones; `seen` bool
+    [query_blocks, blocks]. Blocks of groups that were not looked into get 0.
+    """
+    config = index.config
+    means = index.means(layer)[:, : seen.shape[1]]
+    scale = queries.shape[-1] ** -0.5
+    groups = -(-seen.shape[1] // config.group)
+    if groups <= config.most_groups:
+        scores = (queries @ means.transpose(-1, -2).unsqueeze(1)).float() * scale
+        shares = scores.masked_fill(~seen.unsqueeze(-2), float("-inf")).softmax(-1)
+        mean: Tensor = shares.nanmean(dim=2).nan_to_num(0.0)
+        return mean
+    looked = _promising_groups(queries, index, layer, seen)  # [kv_heads, query_blocks, most_groups]
+    members = (looked.unsqueeze(-1) * config.group).add(
+        torch.arange(config.group, device=seen.device)
+    )
+    members = members.flatten(-2)  # [kv_heads, query_blocks, most_groups * group]
+    inside = members < seen.shape[1]
+    members = members.clamp(max=seen.shape[1] - 1)
+    heads = torch.arange(means.shape[0], device=seen.device)[:, None, None]
+    rows = torch.arange(seen.shape[0], device=seen.device)[None, :, None]
+    scores = (queries @ means[heads, members].transpose(-1, -2)).float() * scale
+    visible = inside & seen[rows, members]
+    shares = scores.masked_fill(~visible.unsqueeze(-2), float("-inf")).softmax(-1)
+    found = shares.nanmean(dim=2).nan_to_num(0.0).masked_fill(~visible, 0.0)
+    out = torch.zeros(*members.shape[:2], seen.shape[1], device=seen.device)
+    return out.scatter_add_(-1, members, found)
+
+
+def _promising_groups(queries: Tensor, index: BlockIndex, layer: int, seen: Tensor) -> Tensor:
+    """The groups whose box allows the highest score of a block's mean, [.., most_groups]."""
+    config = index.config
+    groups = -(-seen.shape[1] // config.group)
+    low, high = index.boxes(layer)[:, :, :groups].float()
+    centre, half = (low + high) / 2, (high - low) / 2
+    q = queries.float()
+    bound = q @ centre.transpose(-1, -2).unsqueeze(1) + q.abs() @ half.transpose(-1, -2).unsqueeze(
+        1
+    )
+    starts = torch.arange(groups, device=seen.device) * config.group
+    visible = seen[:, starts]
+    bound = (bound * queries.shape[-1] ** -0.5).masked_fill(~visible.unsqueeze(-2), float("-inf"))
+    share = bound.softmax(-1).nanmean(dim=2).nan_to_num(0.0)
+    best: Tensor = share.topk(config.most_groups, dim=-1).indices
+    return best
+
+
+def _chosen(shares: Tensor, config: SparseConfig) -> Tensor:
+    """The blocks over the threshold, at least `min_blocks` and at most `max_blocks`.
+
+    `shares` [.., blocks] is negative where a block is no far block.
+    """
+    most = min(config.max_blocks, shares.shape[-1])
+    if not most:
+        return torch.zeros_like(shares, dtype=torch.bool)
+    best = shares.topk(most, dim=-1)
+    rank = torch.arange(most, device=shares.device)
+    kept = (best.values >= 0) & ((best.values >= config.threshold) | (rank < config.min_blocks))
+    return torch.zeros_like(shares, dtype=torch.bool).scatter_(-1, best.indices, kept)
+
+
+def _pooled(q: Tensor, start: int, config: SparseConfig, kv_heads: int) -> Tensor:
+    """Means of neighbouring queries, [kv_heads, query_blocks, pools * ratio, head_dim].
+
+    Pools lie on the grid of positions; those without a row are NaN.
+    """
+    rows, heads, head_dim = q.shape
+    size, pool = config.query_block, config.query_pool
+    first = start // size
+    blocks = (start + rows - 1) // size - first + 1
+    pools = size // pool
+    if start % size == 0 and rows % size == 0:
+        means = q.view(blocks * pools, pool, heads, head_dim).mean(dim=1)
+    else:
+        place = (torch.arange(start, start + rows, device=q.device) - first * size) // pool
+        sums = torch.zeros(blocks * pools, heads, head_dim, device=q.device)
+        sums.index_add_(0, place, q.float())
+        counts = torch.bincount(place, minlength=blocks * pools)
+        means = (sums / counts[:, None, None]).to(q.dtype)
+    ratio = heads // kv_heads
+    grid = means.view(blocks, pools, kv_heads, ratio, head_dim)
+    return grid.permute(2, 0, 1, 3, 4).reshape(kv_heads, blocks, pools * ratio, head_dim)
+
+
+def _listed(kept: Tensor, start: int, config: SparseConfig) -> BlockLists:
+    number = torch.arange(kept.shape[-1], device=kept.device, dtype=torch.int32)
+    counts = kept.sum(-1, dtype=torch.int32)
+    most = int(counts.max()) if counts.numel() else 0
+    blocks = torch.where(kept, number, kept.shape[-1]).sort(-1).values[..., :most]
+    return BlockLists(start, blocks.int().contiguous(), counts, config)

@@ -1,0 +1,203 @@
+"""The selection, the index and both CPU paths, held against dense attention and the oracle."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from codekiln.attention import (
+    BlockIndex,
+    BlockLists,
+    SparseConfig,
+    attend_block_plain,
+    attend_listed,
+    attend_oracle,
+    select,
+)
+from codekiln.attention.listed import attend_gathered
+from codekiln.attention.native import load_native
+from codekiln.core.errors import UsageError
+
+SMALL = SparseConfig(
+    global_tokens=16,
+    window=32,
+    block=16,
+    query_block=32,
+    query_pool=4,
+    group=4,
+    most_groups=2,
+    threshold=0.05,
+    min_blocks=1,
+    max_blocks=3,
+)
+EVERYTHING = SparseConfig(
+    global_tokens=16,
+    window=32,
+    block=16,
+    query_block=32,
+    query_pool=4,
+    group=4,
+    most_groups=1000,
+    min_blocks=1000,
+    max_blocks=1000,
+)
+
+
+def random_context(seed: int, tokens: int, ratio: int, head_dim: int = 64) -> tuple[Tensor, ...]:
+    random = torch.Generator().manual_seed(seed)
+    q = torch.randn(tokens, 2 * ratio, head_dim, generator=random)
+    keys = torch.randn(2, tokens, head_dim, generator=random)
+    return q, keys, torch.randn(2, tokens, head_dim, generator=random)
+
+
+def new_index(
+    config: SparseConfig, tokens: int, head_dim: int = 64, dtype: torch.dtype = torch.float32
+) -> BlockIndex:
+    return BlockIndex(1, 2, head_dim, tokens, config, dtype, torch.device("cpu"))
+
+
+def chunked(
+    q: Tensor, keys: Tensor, values: Tensor, ends: list[int], config: SparseConfig
+) -> tuple[Tensor, list[BlockLists]]:
+    """Prefill in chunks that end at `ends`; gives the output and the lists of each chunk."""
+    index, out = new_index(config, keys.shape[1]), torch.empty_like(q)
+    lists: list[BlockLists] = []
+    start = 0
+    for end in ends:
+        index.update(0, keys, end)
+        lists.append(select(q[start:end], index, 0, start, dense_from=10**9))
+        out[start:end] = attend_gathered(q[start:end], keys, values, lists[-1])
+        start = end
+    return out, lists
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 99),
+    ends=st.lists(st.integers(1, 300), min_size=1, max_size=4, unique=True).map(sorted),
+    ratio=st.sampled_from([1, 3, 6, 7, 8]),
+)
+def test_a_budget_for_all_blocks_gives_dense_attention(
+    seed: int, ends: list[int], ratio: int
+) -> None:
+    q, keys, values = random_context(seed, ends[-1], ratio)
+    dense = attend_block_plain(q.transpose(0, 1)[None], keys[None], values[None], causal=True)
+    out, _ = chunked(q, keys, values, ends, EVERYTHING)
+    torch.testing.assert_close(out, dense.out[0].transpose(0, 1), atol=1e-5, rtol=1e-5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 99),
+    ends=st.lists(st.integers(1, 400), min_size=1, max_size=4, unique=True).map(sorted),
+    ratio=st.sampled_from([1, 6, 7, 8]),
+)
+def test_gathered_attention_equals_the_oracle(seed: int, ends: list[int], ratio: int) -> None:
+    q, keys, values = random_context(seed, ends[-1], ratio)
+    out, lists = chunked(q, keys, values, ends, SMALL)
+    start = 0
+    for end, chosen in zip(ends, lists, strict=True):
+        wanted = attend_oracle(q[start:end], keys, values, chosen)
+        torch.testing.assert_close(out[start:end].double(), wanted, atol=1e-5, rtol=1e-5)
+        start = end
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 99),
+    start=st.integers(0, 300),
+    rows=st.integers(1, 130),
+    ratio=st.integers(1, 9),
+    head_dim=st.sampled_from([64, 128]),
+)
+def test_compiled_kernel_equals_the_oracle(
+    seed: int, start: int, rows: int, ratio: int, head_dim: int
+) -> None:
+    native = load_native()
+    if native is None:
+        pytest.skip("no compiled kernel on this machine")
+    q, keys, values = (
+        part.bfloat16() for part in random_context(seed, start + rows, ratio, head_dim)
+    )
+    index = new_index(SMALL, start + rows, head_dim, torch.bfloat16)
+    index.update(0, keys, start + rows)
+    lists = select(q[start:], index, 0, start, dense_from=10**9)
+    out = attend_listed(q[start:], keys, values, lists, native)
+    wanted = attend_oracle(q[start:], keys, values, lists)
+    torch.testing.assert_close(out.double(), wanted, atol=0.02, rtol=0.02)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 99), ends=st.lists(st.integers(0, 300), min_size=1, max_size=5))
+def test_an_index_that_grew_and_was_rolled_back_equals_a_fresh_one(
+    seed: int, ends: list[int]
+) -> None:
+    _, keys, _ = random_context(seed, 300, 1)
+    grown = new_index(SMALL, 300)
+    for end in ends:
+        grown.truncate(end)
+        grown.update(0, keys, end)
+    fresh = new_index(SMALL, 300)
+    fresh.update(0, keys, ends[-1])
+    torch.testing.assert_close(grown.means(0), fresh.means(0))
+    torch.testing.assert_close(grown.boxes(0), fresh.boxes(0))
+
+
+def test_every_list_holds_globals_and_window_and_stays_within_its_budget() -> None:
+    q, keys, _ = random_context(0, 640, 7)
+    index = new_index(SMALL, 640)
+    index.update(0, keys, 640)
+    lists = select(q, index, 0, 0, dense_from=10**9)
+    for place in range(lists.counts.shape[1]):
+        before = place * 2
+        for head in range(2):
+            chosen = lists.blocks[head, place, : int(lists.counts[head, place])].tolist()
+            assert chosen == sorted(set(chosen))
+            assert all(block < before for block in chosen)
+            forced = {0, before - 2, before - 1} & set(range(before))
+            assert forced <= set(chosen)
+            assert len(chosen) - len(forced) <= SMALL.max_blocks
+
+
+def test_the_far_block_that_is_asked_for_is_found() -> None:
+    q, keys, _ = random_context(0, 640, 7)
+    wanted = torch.randn(64, generator=torch.Generator().manual_seed(5))
+    keys[:, 10 * 16 : 11 * 16] = wanted
+    q[608:] = 4 * wanted
+    index = new_index(SMALL, 640)
+    index.update(0, keys, 640)
+    lists = select(q, index, 0, 0, dense_from=10**9)
+    assert 10 in lists.blocks[0, -1, : int(lists.counts[0, -1])].tolist()
+    assert 10 in lists.blocks[1, -1, : int(lists.counts[1, -1])].tolist()
+
+
+def test_the_last_rows_and_the_first_layers_are_dense() -> None:
+    q, keys, _ = random_context(0, 640, 7)
+    index = BlockIndex(2, 2, 64, 640, SMALL, torch.float32, torch.device("cpu"))
+    for layer in range(2):
+        index.update(layer, keys, 640)
+    lists = select(q, index, 0, 0, dense_from=610)
+    assert lists.counts[:, -1].tolist() == [38, 38]
+    assert int(lists.counts[:, -2].max()) < 36
+
+
+@pytest.mark.parametrize("norm", [0.0, 1.0, 1e4, 1e18])
+def test_equal_keys_and_huge_norms_give_numbers(norm: float) -> None:
+    q, keys, values = random_context(0, 400, 7)
+    q, keys = (q * norm).bfloat16(), (torch.ones_like(keys) * norm).bfloat16()
+    index = new_index(SMALL, 400, dtype=torch.bfloat16)
+    index.update(0, keys, 400)
+    lists = select(q, index, 0, 0, dense_from=10**9)
+    assert attend_listed(q, keys, values.bfloat16(), lists).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"block": 48}, {"window": 100}, {"threshold": 2.0}, {"min_blocks": 200}, {"query_pool": 3}],
+)
+def test_contradicting_numbers_are_refused(changed: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="sparse attention"):
+        SparseConfig(**changed)  # type: ignore[arg-type]
