@@ -34,6 +34,8 @@ class SparseConfig:
     min_blocks: int = 8
     # Most far blocks per query block; keeps the cost of a token bounded.
     max_blocks: int = 96
+    # What is not read counts as its mean, once for all its keys; diffuse attention needs that.
+    summaries: bool = True
     # The last rows of a prompt ask the question; they look at everything.
     dense_rows: int = 128
     # The first layers spread their attention evenly, which no small set of blocks covers.
