@@ -1,4 +1,4 @@
-"""The two-level index of one sequence: means of blocks, and boxes around groups of mean keys.
+"""The two-level index of one sequence's keys: means of blocks, and boxes around groups of means.
 
 Only whole blocks are summarised; what comes behind them is local to whoever asks. Nothing is
 evicted, so a rollback is a smaller length: what stays was summarised from keys that stay.
@@ -29,23 +29,22 @@ class BlockIndex:
         blocks = capacity // config.block
         groups = -(-blocks // config.group)
         self._blocks = [0] * layers
-        # [layers, k or v, kv_heads, blocks, head_dim]
-        self._means = torch.zeros(layers, 2, kv_heads, blocks, head_dim, dtype=dtype, device=device)
+        # [layers, kv_heads, blocks, head_dim]
+        self._means = torch.zeros(layers, kv_heads, blocks, head_dim, dtype=dtype, device=device)
         # [layers, low or high, kv_heads, groups, head_dim]: corners of the box around the means
         self._boxes = torch.zeros(layers, 2, kv_heads, groups, head_dim, dtype=dtype, device=device)
 
-    def update(self, layer: int, keys: Tensor, values: Tensor, length: int) -> None:
-        """Summarise the blocks that became whole; both are [kv_heads, >= length, head_dim]."""
+    def update(self, layer: int, keys: Tensor, length: int) -> None:
+        """Summarise the blocks that became whole; `keys` [kv_heads, >= length, head_dim]."""
         size, group = self.config.block, self.config.group
         first, last = self._blocks[layer], length // size
         if last <= first:
             return
-        for kind, part in enumerate((keys, values)):
-            new = part[:, first * size : last * size].reshape(len(part), last - first, size, -1)
-            self._means[layer, kind, :, first:last] = new.mean(dim=2, dtype=torch.float32)
+        new = keys[:, first * size : last * size].reshape(len(keys), last - first, size, -1)
+        self._means[layer, :, first:last] = new.mean(dim=2, dtype=torch.float32)
         self._blocks[layer] = last
         first_group = first // group
-        means = self._means[layer, 0, :, first_group * group : last]
+        means = self._means[layer, :, first_group * group : last]
         for number, part in enumerate(torch.split(means, group, dim=1), first_group):
             self._boxes[layer, 0, :, number] = part.amin(dim=1)
             self._boxes[layer, 1, :, number] = part.amax(dim=1)
@@ -57,7 +56,7 @@ class BlockIndex:
             self._blocks[layer] = kept
             if kept < blocks and kept % self.config.group:
                 number = kept // self.config.group
-                part = self._means[layer, 0, :, number * self.config.group : kept]
+                part = self._means[layer, :, number * self.config.group : kept]
                 self._boxes[layer, 0, :, number] = part.amin(dim=1)
                 self._boxes[layer, 1, :, number] = part.amax(dim=1)
 
@@ -66,8 +65,8 @@ class BlockIndex:
         return self._blocks[layer]
 
     def means(self, layer: int) -> Tensor:
-        """Mean keys and mean values, [k or v, kv_heads, blocks, head_dim]."""
-        return self._means[layer, :, :, : self._blocks[layer]]
+        """[kv_heads, blocks, head_dim]"""
+        return self._means[layer, :, : self._blocks[layer]]
 
     def boxes(self, layer: int) -> Tensor:
         """[low or high, kv_heads, groups, head_dim]; the last group may be partly filled."""

@@ -18,10 +18,11 @@ class SparseConfig:
     global_tokens: int = 512
     # The tokens before the query's block. Local syntax and names need them at every layer.
     window: int = 1024
-    # Keys per far block: half of what the kernel multiplies at once, the finest that costs no rate.
-    block: int = 64
-    # Queries that share a selection. Their heads of one group share it too.
-    query_block: int = 128
+    # Keys per far block. Attention inside a block is uneven: for the same error, blocks of 64 need
+    # half as many keys again (docs/attention.md). 16 is what the kernel packs at once.
+    block: int = 16
+    # Queries that share a selection, with their heads of one group. Fewer fit them better.
+    query_block: int = 64
     # Neighbouring queries whose mean asks the index. 1 covers as much at eight times the cost.
     query_pool: int = 8
     # Blocks per group. A group's box bounds the scores of its blocks, so most groups need no look.
@@ -29,13 +30,11 @@ class SparseConfig:
     # Groups whose blocks are scored; up to `group * block * most_groups` tokens all are.
     most_groups: int = 64
     # A far block is read when it is estimated to hold this share of the attention of its readers.
-    threshold: float = 0.002
+    threshold: float = 0.0005
     # The estimate knows means only; a few blocks are read whatever it says.
-    min_blocks: int = 8
+    min_blocks: int = 32
     # Most far blocks per query block; keeps the cost of a token bounded.
-    max_blocks: int = 96
-    # What is not read counts as its mean, once for all its keys; diffuse attention needs that.
-    summaries: bool = True
+    max_blocks: int = 384
     # The last rows of a prompt ask the question; they look at everything.
     dense_rows: int = 128
     # The first layers spread their attention evenly, which no small set of blocks covers.

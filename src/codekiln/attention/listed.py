@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from codekiln.attention.native.build import Native, Source, load_native
+from codekiln.attention.native.build import Native, load_native
 from codekiln.attention.partial import Attended, attend_block, merge
 from codekiln.attention.selection import BlockLists
 
@@ -22,28 +20,30 @@ def attend_listed(
     """Attention of the rows at `lists.start` over their lists and their own query block."""
     native = native or load_native()
     block = lists.config.block
-    if native is None or not native.takes(q, block):
-        return attend_gathered(q, keys, values, lists)
-    exact = Source.of(keys, values)
-    return native.attend(
-        q.contiguous(),
-        exact,
-        exact if lists.means is None else Source.of(*lists.means),
-        _items(q.shape[0], lists),
-        lists.blocks.flatten(),
-        block,
-        keys.shape[0],
-    )[0]
+    if native is not None and native.takes(q, block) and keys.stride(1) == keys.shape[-1]:
+        items = _items(q.shape[0], lists)
+        address = torch.tensor([keys.data_ptr(), values.data_ptr()])
+        return native.attend(
+            q.contiguous(),
+            address[:1],
+            address[1:],
+            keys.stride(0),
+            items,
+            lists.blocks.flatten(),
+            block,
+            keys.shape[0],
+        )[0]
+    return attend_gathered(q, keys, values, lists)
 
 
 def _items(rows: int, lists: BlockLists) -> Tensor:
-    """What the kernel works through, int32 [items, 9]; see kernel.cpp. The longest come first."""
+    """What the kernel works through, int32 [items, 8]; see kernel.cpp. The longest come first."""
     size = lists.config.query_block
     kv_heads, number, most = lists.blocks.shape
     place = torch.arange(number) + lists.start // size
     begin = (place * size).clamp(min=lists.start)
     end = ((place + 1) * size).clamp(max=lists.start + rows)
-    table = torch.empty(kv_heads, number, 9, dtype=torch.int32)
+    table = torch.empty(kv_heads, number, 8, dtype=torch.int32)
     table[..., 0] = 0
     table[..., 1] = torch.arange(kv_heads)[:, None]
     table[..., 2] = begin - lists.start
@@ -52,8 +52,6 @@ def _items(rows: int, lists: BlockLists) -> Tensor:
     table[..., 5] = lists.counts
     table[..., 6] = place * size
     table[..., 7] = begin - place * size + 1
-    summarised = place * (size // lists.config.block)
-    table[..., 8] = summarised if lists.means is not None else 0
     table = table.flatten(0, 1)
     return table[table[:, 5].argsort(descending=True)].contiguous()
 
@@ -65,56 +63,42 @@ def attend_gathered(q: Tensor, keys: Tensor, values: Tensor, lists: BlockLists) 
     config = lists.config
     size = config.query_block
     out = torch.empty_like(q)
-    first = lists.start // size
-    for number in range((lists.start + rows - 1) // size - first + 1):
-        own_start = (first + number) * size
-        begin, end = max(lists.start, own_start), min(lists.start + rows, own_start + size)
+    inside = torch.arange(config.block, device=q.device)
+    head = torch.arange(kv_heads, device=q.device)[:, None]
+    for number, place in enumerate(
+        range(lists.start // size, (lists.start + rows - 1) // size + 1)
+    ):
+        begin, end = max(lists.start, place * size), min(lists.start + rows, (place + 1) * size)
         part = q[begin - lists.start : end - lists.start].transpose(0, 1)  # [heads, part, head_dim]
-        own = slice(own_start, end)
-        local = _attend_own(part, keys[:, own], values[:, own], begin - own_start)
-        past_keys, past_values, mask = _gather(keys, values, lists, number)
-        if past_keys.shape[1]:
-            packed = part.reshape(kv_heads, 1, ratio * (end - begin), head_dim)
-            # One KV head per batch entry, so that each has a mask of its own.
+        own = slice(place * size, end)
+        local = _attend_own(part, keys[:, own], values[:, own], begin - place * size)
+        counts = lists.counts[:, number]
+        most = int(counts.max())
+        if most:
+            blocks = lists.blocks[:, number, :most].long()
+            used = torch.arange(most, device=q.device) < counts[:, None]
+            tokens = blocks.where(used, 0)[..., None] * config.block + inside
+            tokens = tokens.flatten(1)  # [kv_heads, most * block]
+            mask = torch.zeros(tokens.shape, dtype=q.dtype, device=q.device)
+            mask.masked_fill_(~used.repeat_interleave(config.block, 1), float("-inf"))
+            packed = part.reshape(1, kv_heads, ratio * (end - begin), head_dim)
+            # One head per batch entry, so that each has a mask of its own.
             past = attend_block(
-                packed, past_keys[:, None], past_values[:, None], mask=mask[:, None, None]
+                packed[0, :, None],
+                keys[head, tokens][:, None],
+                values[head, tokens][:, None],
+                mask=None if bool(used.all()) else mask[:, None, None],
             )
             shape = (1, heads, end - begin)
-            partial = Attended(past.out.reshape(*shape, head_dim), past.lse.reshape(shape))
-            result = merge(local, partial)[0]
+            # An empty list leaves nothing to merge: its log-sum-exp is NaN or -inf.
+            lse = past.lse.reshape(kv_heads, ratio * (end - begin))
+            lse = lse.masked_fill((counts == 0)[:, None], float("-inf")).reshape(shape)
+            partial = past.out.reshape(*shape, head_dim).nan_to_num(0.0)
+            result = merge(local, Attended(partial, lse))[0]
         else:
             result = local.out[0]
         out[begin - lists.start : end - lists.start] = result.transpose(0, 1)
     return out
-
-
-def _gather(
-    keys: Tensor, values: Tensor, lists: BlockLists, number: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Keys and values before a query block, [kv_heads, n, head_dim], and their additive mask."""
-    config, device = lists.config, keys.device
-    counts = lists.counts[:, number]
-    most = int(counts.max())
-    listed = lists.blocks[:, number, :most].long()
-    used = torch.arange(most, device=device) < counts[:, None]
-    inside = torch.arange(config.block, device=device)
-    tokens = (listed.where(used, 0)[..., None] * config.block + inside).flatten(1)
-    head = torch.arange(len(keys), device=device)[:, None]
-    mask = torch.zeros(tokens.shape, dtype=keys.dtype, device=device)
-    mask.masked_fill_(~used.repeat_interleave(config.block, 1), float("-inf"))
-    keys, values = keys[head, tokens], values[head, tokens]
-    if lists.means is None:
-        return keys, values, mask
-    before = (lists.start // config.query_block + number) * (config.query_block // config.block)
-    many = torch.full((len(keys), before + 1), math.log(config.block), device=device)
-    # Unused places of the list all point behind the last block.
-    many.scatter_(1, listed.where(used, before), float("-inf"))
-    means = lists.means[:, :, :before]
-    return (
-        torch.cat((keys, means[0]), dim=1),
-        torch.cat((values, means[1]), dim=1),
-        torch.cat((mask, many[:, :before].to(mask.dtype)), dim=1),
-    )
 
 
 def _attend_own(q: Tensor, keys: Tensor, values: Tensor, before: int) -> Attended:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -33,23 +31,13 @@ def attend_oracle(q: Tensor, keys: Tensor, values: Tensor, lists: BlockLists) ->
     shape.
     """
     rows, heads, head_dim = q.shape
-    kv_heads, block = keys.shape[0], lists.config.block
+    kv_heads = keys.shape[0]
     end = lists.start + rows
-    mask = visible(lists, rows, kv_heads)
-    keys, values = keys[:, :end].double(), values[:, :end].double()
-    bias = torch.zeros(mask.shape, dtype=torch.float64).masked_fill(~mask, float("-inf"))
-    if lists.means is not None:
-        size = lists.config.query_block
-        before = torch.arange(lists.start, end) // size * (size // block)
-        blocks = int(before[-1])
-        unread = ~mask[..., : blocks * block : block]
-        unread &= torch.arange(blocks) < before[:, None]
-        many = torch.full(unread.shape, math.log(block), dtype=torch.float64)
-        bias = torch.cat((bias, many.masked_fill(~unread, float("-inf"))), dim=-1)
-        keys = torch.cat((keys, lists.means[0, :, :blocks].double()), dim=1)
-        values = torch.cat((values, lists.means[1, :, :blocks].double()), dim=1)
     grouped = q.double().view(rows, kv_heads, heads // kv_heads, head_dim).permute(1, 2, 0, 3)
-    scores = grouped @ keys.transpose(-1, -2).unsqueeze(1) * head_dim**-0.5
-    weights = (scores + bias.unsqueeze(1).to(q.device)).softmax(-1)
-    out: Tensor = weights @ values.unsqueeze(1)  # [kv_heads, ratio, rows, head_dim]
+    scores = grouped @ keys[:, :end].double().transpose(-1, -2).unsqueeze(1) * head_dim**-0.5
+    mask = visible(lists, rows, kv_heads).unsqueeze(1).to(q.device)
+    weights = scores.masked_fill(~mask, float("-inf")).softmax(-1)
+    out: Tensor = weights @ values[:, :end].double().unsqueeze(
+        1
+    )  # [kv_heads, ratio, rows, head_dim]
     return out.permute(2, 0, 1, 3).reshape(rows, heads, head_dim)

@@ -20,8 +20,7 @@ from codekiln.attention.config import SparseConfig
 class BlockLists:
     """The blocks before each query block that it looks at, ascending.
 
-    With `means`, every other block before counts as its mean, once for each of its keys. Query
-    blocks lie on the grid of the configuration: the first holds the row at `start`. Entries
+    Query blocks lie on the grid of the configuration: the first holds the row at `start`. Entries
     from a list's count on are padding. A row sees the keys of its own query block up to itself.
     """
 
@@ -29,7 +28,6 @@ class BlockLists:
     blocks: Tensor  # int32 [kv_heads, query_blocks, most]
     counts: Tensor  # int32 [kv_heads, query_blocks]
     config: SparseConfig
-    means: Tensor | None = None  # [k or v, kv_heads, blocks, head_dim]
 
     def density(self, rows: int) -> float:
         """Share of the keys of dense attention that are read, own query blocks included."""
@@ -59,7 +57,7 @@ def select(q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int
     first, last = start // size, (start + q.shape[0] - 1) // size
     # [query_blocks]: whole blocks before each query block
     before = torch.arange(first, last + 1, device=q.device) * (size // config.block)
-    means = index.means(layer)[0, :, : int(before[-1])]
+    means = index.means(layer)[:, : int(before[-1])]
     number = torch.arange(means.shape[1], device=q.device)
     seen = number < before[:, None]  # [query_blocks, blocks]
     is_dense = layer < config.dense_layers
@@ -74,8 +72,7 @@ def select(q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int
     if bool(far.any()):
         shares = estimated_shares(_pooled(q, start, config, means.shape[0]), index, layer, seen)
         kept = kept | _chosen(shares.masked_fill(~far, -1.0), config)
-    summaries = index.means(layer) if config.summaries else None
-    return _listed(kept, start, config, summaries)
+    return _listed(kept, start, config)
 
 
 def estimated_shares(queries: Tensor, index: BlockIndex, layer: int, seen: Tensor) -> Tensor:
@@ -85,7 +82,7 @@ def estimated_shares(queries: Tensor, index: BlockIndex, layer: int, seen: Tenso
     [query_blocks, blocks]. Blocks of groups that were not looked into get 0.
     """
     config = index.config
-    means = index.means(layer)[0, :, : seen.shape[1]]
+    means = index.means(layer)[:, : seen.shape[1]]
     scale = queries.shape[-1] ** -0.5
     groups = -(-seen.shape[1] // config.group)
     if groups <= config.most_groups:
@@ -165,9 +162,9 @@ def _pooled(q: Tensor, start: int, config: SparseConfig, kv_heads: int) -> Tenso
     return grid.permute(2, 0, 1, 3, 4).reshape(kv_heads, blocks, pools * ratio, head_dim)
 
 
-def _listed(kept: Tensor, start: int, config: SparseConfig, means: Tensor | None) -> BlockLists:
+def _listed(kept: Tensor, start: int, config: SparseConfig) -> BlockLists:
     number = torch.arange(kept.shape[-1], device=kept.device, dtype=torch.int32)
     counts = kept.sum(-1, dtype=torch.int32)
     most = int(counts.max()) if counts.numel() else 0
     blocks = torch.where(kept, number, kept.shape[-1]).sort(-1).values[..., :most]
-    return BlockLists(start, blocks.int().contiguous(), counts, config, means)
+    return BlockLists(start, blocks.int().contiguous(), counts, config)

@@ -52,9 +52,10 @@ class Native:
     def attend(
         self,
         q: Tensor,  # bfloat16 [rows, heads, head_dim], contiguous
-        exact: Source,
-        means: Source,
-        items: Tensor,  # int32 [items, 9], see kernel.cpp
+        keys: Tensor,  # int64 [sequences], addresses of [kv_heads, n, head_dim]
+        values: Tensor,
+        head_stride: int,
+        items: Tensor,  # int32 [items, 8], see kernel.cpp
         lists: Tensor,  # int32, flat
         block: int,
         kv_heads: int,
@@ -64,12 +65,11 @@ class Native:
         out = torch.empty_like(q)
         lse = torch.empty(rows, heads)
         failed = self.library.codekiln_attend(
-            _address(q),
-            *exact.arguments(),
-            *means.arguments(),
-            *(_address(tensor) for tensor in (out, lse, items)),
+            *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (q, keys, values)),
+            ctypes.c_int64(head_stride),
+            *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (out, lse, items)),
             items.shape[0],
-            _address(lists),
+            ctypes.c_void_p(lists.data_ptr()),
             block,
             heads,
             kv_heads,
@@ -77,31 +77,6 @@ class Native:
         )
         assert not failed, f"the kernel was not made for {q.shape} with blocks of {block}"
         return out, lse
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where keys and values lie: int64 addresses [sequences] of [kv_heads, n, head_dim]."""
-
-    keys: Tensor
-    values: Tensor
-    head_stride: int
-
-    @classmethod
-    def of(cls, keys: Tensor, values: Tensor) -> Source:
-        """One sequence. `keys` and `values` are alike in shape and strides."""
-        assert keys.stride() == values.stride()
-        assert keys.stride()[1:] == (keys.shape[-1], 1)
-        address = torch.tensor([keys.data_ptr(), values.data_ptr()])
-        return cls(address[:1], address[1:], keys.stride(0))
-
-    def arguments(self) -> tuple[ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]:
-        """As the kernel takes them."""
-        return _address(self.keys), _address(self.values), ctypes.c_int64(self.head_stride)
-
-
-def _address(tensor: Tensor) -> ctypes.c_void_p:
-    return ctypes.c_void_p(tensor.data_ptr())
 
 
 @functools.cache

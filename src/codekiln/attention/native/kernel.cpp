@@ -3,8 +3,7 @@
 // One item is one KV head and a run of rows that share a list. Its queries, all heads of the group
 // together, meet TILE keys at a time: scores in float32, online softmax (arXiv 2205.14135), weights
 // rounded to bfloat16 for the product with the values, sums in float32. A tile is put together from
-// listed blocks wherever they lie, so that a list costs what its keys cost. Blocks that are not
-// listed count as that many keys at their mean.
+// listed blocks wherever they lie, so that a list costs what its keys cost.
 
 #if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512BF16__)
 #error "this processor has no AVX512-BF16"
@@ -31,7 +30,6 @@ struct Item {
   int32_t sequence, head, first_row, rows;   // rows: tokens; each brings all heads of the group
   int32_t list, blocks;                      // where its list begins, and its length
   int32_t own, own_seen;                     // first own key, or -1; how many the first row sees
-  int32_t summarised;                        // blocks from 0 on that have a mean; 0 for none
 };
 
 struct Aligned {
@@ -130,11 +128,10 @@ struct Tile {
   }
 };
 
-// R rows meet one tile. `seen` is the number of its keys that each row sees, null for all; `bias`
-// is added to the score of each key, null for none.
+// R rows meet one tile. `seen` is the number of its keys that each row sees, null for all.
 template <int D, int R>
 inline void meet(const uint32_t* q, const Tile<D>& tile, float* top, float* total, float* out,
-                 float scale, const int* seen, const float* bias) {
+                 float scale, const int* seen) {
   alignas(64) float scores[R][TILE];
   for (int c = 0; c < TILE; c += PART) {
     __m512 sums[R][4];
@@ -166,7 +163,6 @@ inline void meet(const uint32_t* q, const Tile<D>& tile, float* top, float* tota
     __m512 x[8], most = _mm512_set1_ps(LOWEST);
     for (int i = 0; i < 8; ++i) {
       x[i] = _mm512_mul_ps(_mm512_load_ps(&scores[r][LANES * i]), _mm512_set1_ps(scale));
-      if (bias) x[i] = _mm512_add_ps(x[i], _mm512_load_ps(bias + LANES * i));
       x[i] = _mm512_min_ps(x[i], _mm512_set1_ps(-LOWEST));  // huge norms must not give inf - inf
       most = _mm512_max_ps(most, x[i]);
     }
@@ -228,16 +224,23 @@ class Rows {
     std::memset(out_.get(), 0, sizeof(float) * count_ * D);
   }
 
-  // All rows meet the tile, which is empty afterwards. Row t sees `seen + t` of its keys.
-  void meet_causally(Tile<D>& tile, float scale, int seen, int ratio) {
-    for (int r = 0; r < count_; ++r) seen_[r] = std::min(seen + r / ratio, tile.filled);
-    meet_all(tile, scale, seen_.get(), nullptr);
-  }
-
-  // The same, where all rows see all keys; `bias` has TILE entries, or is null.
-  void meet_tile(Tile<D>& tile, float scale, const float* bias) {
-    if (tile.filled < TILE) std::fill_n(seen_.get(), count_, tile.filled);
-    meet_all(tile, scale, tile.filled < TILE ? seen_.get() : nullptr, bias);
+  // All rows meet the tile, which is empty afterwards. Row t sees `seen + t` keys, or all of them.
+  void meet_tile(Tile<D>& tile, float scale, bool causal, int seen, int ratio) {
+    tile.close();
+    const bool partly = causal || tile.filled < TILE;
+    if (partly)
+      for (int r = 0; r < count_; ++r)
+        seen_[r] = causal ? std::min(seen + r / ratio, tile.filled) : tile.filled;
+    int r = 0;
+    for (; r + MOST_ROWS <= count_; r += MOST_ROWS) meet_rows<MOST_ROWS>(r, tile, scale, partly);
+    switch (count_ - r) {
+      case 5: meet_rows<5>(r, tile, scale, partly); break;
+      case 4: meet_rows<4>(r, tile, scale, partly); break;
+      case 3: meet_rows<3>(r, tile, scale, partly); break;
+      case 2: meet_rows<2>(r, tile, scale, partly); break;
+      case 1: meet_rows<1>(r, tile, scale, partly); break;
+    }
+    tile.filled = 0;
   }
 
   void finish(bf16* out, float* lse, const Item& item, int heads, int ratio) const {
@@ -250,24 +253,10 @@ class Rows {
   }
 
  private:
-  void meet_all(Tile<D>& tile, float scale, const int* seen, const float* bias) {
-    tile.close();
-    int r = 0;
-    for (; r + MOST_ROWS <= count_; r += MOST_ROWS) meet_rows<MOST_ROWS>(r, tile, scale, seen, bias);
-    switch (count_ - r) {
-      case 5: meet_rows<5>(r, tile, scale, seen, bias); break;
-      case 4: meet_rows<4>(r, tile, scale, seen, bias); break;
-      case 3: meet_rows<3>(r, tile, scale, seen, bias); break;
-      case 2: meet_rows<2>(r, tile, scale, seen, bias); break;
-      case 1: meet_rows<1>(r, tile, scale, seen, bias); break;
-    }
-    tile.filled = 0;
-  }
-
   template <int R>
-  void meet_rows(int r, const Tile<D>& tile, float scale, const int* seen, const float* bias) {
+  void meet_rows(int r, const Tile<D>& tile, float scale, bool partly) {
     meet<D, R>(queries_.get() + r * (D / 2), tile, top_.get() + r, total_.get() + r,
-               out_.get() + r * D, scale, seen ? seen + r : nullptr, bias);
+               out_.get() + r * D, scale, partly ? seen_.get() + r : nullptr);
   }
 
   Buffer<uint32_t> queries_;
@@ -276,49 +265,10 @@ class Rows {
   int count_ = 0;
 };
 
-// Where the keys and values of a sequence lie: bfloat16 [kv_heads, n, head_dim].
-struct Source {
-  const int64_t *keys, *values;  // an address per sequence
-  int64_t head_stride;           // elements from head to head
-
-  const bf16* of(const int64_t* addresses, const Item& item) const {
-    return reinterpret_cast<const bf16*>(addresses[item.sequence]) + item.head * head_stride;
-  }
-};
-
 template <int D>
-void attend_item(const Item& item, const Source& exact, const Source& means, const int32_t* list,
-                 int block, float scale, int ratio, Rows<D>& rows, Tile<D>& tile, float* bias) {
-  const bf16 *k = exact.of(exact.keys, item), *v = exact.of(exact.values, item);
-  for (int b = 0; b < item.blocks; ++b) {
-    const int64_t at = int64_t(list[b]) * block * D;
-    tile.add(k + at, v + at, block);
-    if (tile.filled + block > TILE) rows.meet_tile(tile, scale, nullptr);
-  }
-  if (tile.filled) rows.meet_tile(tile, scale, nullptr);
-  const int last = item.own < 0 ? 0 : item.own_seen + item.rows - 1;
-  for (int from = 0; from < last; from += TILE) {
-    const int64_t at = int64_t(item.own + from) * D;
-    tile.add(k + at, v + at, std::min(TILE, last - from));
-    rows.meet_causally(tile, scale, item.own_seen - from, ratio);
-  }
-  if (item.summarised <= item.blocks) return;
-  const bf16 *mean_k = means.of(means.keys, item), *mean_v = means.of(means.values, item);
-  const float many = std::log(static_cast<float>(block));
-  for (int from = 0, next = 0; from < item.summarised; from += TILE) {
-    const int count = std::min(TILE, item.summarised - from);
-    std::fill_n(bias, TILE, many);
-    for (; next < item.blocks && list[next] < from + count; ++next)
-      bias[list[next] - from] = -INFINITY;  // listed: its keys were met one by one
-    tile.add(mean_k + int64_t(from) * D, mean_v + int64_t(from) * D, count);
-    rows.meet_tile(tile, scale, bias);
-  }
-}
-
-template <int D>
-void attend(const bf16* q, const Source& exact, const Source& means, bf16* out, float* lse,
-            const Item* items, int count, const int32_t* lists, int block, int heads,
-            int kv_heads) {
+void attend(const bf16* q, const int64_t* keys, const int64_t* values, int64_t head_stride,
+            bf16* out, float* lse, const Item* items, int count, const int32_t* lists, int block,
+            int heads, int kv_heads) {
   const int ratio = heads / kv_heads;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   int most = 0;
@@ -327,13 +277,24 @@ void attend(const bf16* q, const Source& exact, const Source& means, bf16* out, 
   {
     Rows<D> rows(most);
     Tile<D> tile;
-    Buffer<float> bias = buffer<float>(TILE);
 #pragma omp for schedule(dynamic, 1)
     for (int i = 0; i < count; ++i) {
       const Item& item = items[i];
+      const bf16* k = reinterpret_cast<const bf16*>(keys[item.sequence]) + item.head * head_stride;
+      const bf16* v = reinterpret_cast<const bf16*>(values[item.sequence]) + item.head * head_stride;
       rows.begin(q, item, heads, ratio);
-      attend_item<D>(item, exact, means, lists + item.list, block, scale, ratio, rows, tile,
-                     bias.get());
+      for (int b = 0; b < item.blocks; ++b) {
+        const int64_t at = int64_t(lists[item.list + b]) * block * D;
+        tile.add(k + at, v + at, block);
+        if (tile.filled + block > TILE) rows.meet_tile(tile, scale, false, 0, ratio);
+      }
+      if (tile.filled) rows.meet_tile(tile, scale, false, 0, ratio);
+      const int last = item.own < 0 ? 0 : item.own_seen + item.rows - 1;
+      for (int from = 0; from < last; from += TILE) {
+        const int64_t at = int64_t(item.own + from) * D;
+        tile.add(k + at, v + at, std::min(TILE, last - from));
+        rows.meet_tile(tile, scale, true, item.own_seen - from, ratio);
+      }
       rows.finish(out, lse, item, heads, ratio);
     }
   }
@@ -341,20 +302,17 @@ void attend(const bf16* q, const Source& exact, const Source& means, bf16* out, 
 
 }  // namespace
 
-// q, out: bfloat16 [rows, heads, head_dim]; lse: float32 [rows, heads]; keys, values, mean_keys,
-// mean_values: addresses of bfloat16 [kv_heads, n, head_dim] per sequence, with `head_stride` and
-// `mean_stride` elements from head to head; lists: ascending block numbers; a block has `block`
-// keys. Returns 0, or 1 for sizes that this was not made for.
+// q, out: bfloat16 [rows, heads, head_dim]; lse: float32 [rows, heads]; keys, values: addresses of
+// bfloat16 [kv_heads, n, head_dim] per sequence, `head_stride` elements from head to head; lists:
+// block numbers; a block has `block` keys. Returns 0, or 1 for sizes that this was not made for.
 extern "C" int codekiln_attend(const void* q, const int64_t* keys, const int64_t* values,
-                               int64_t head_stride, const int64_t* mean_keys,
-                               const int64_t* mean_values, int64_t mean_stride, void* out,
-                               float* lse, const void* items, int count, const int32_t* lists,
-                               int block, int heads, int kv_heads, int head_dim) {
+                               int64_t head_stride, void* out, float* lse, const void* items,
+                               int count, const int32_t* lists, int block, int heads, int kv_heads,
+                               int head_dim) {
   if (block < LANES || block > TILE || TILE % block) return 1;
   const auto run = head_dim == 64 ? attend<64> : head_dim == 128 ? attend<128> : nullptr;
   if (!run) return 1;
-  run(static_cast<const bf16*>(q), {keys, values, head_stride}, {mean_keys, mean_values, mean_stride},
-      static_cast<bf16*>(out), lse, static_cast<const Item*>(items), count, lists, block, heads,
-      kv_heads);
+  run(static_cast<const bf16*>(q), keys, values, head_stride, static_cast<bf16*>(out), lse,
+      static_cast<const Item*>(items), count, lists, block, heads, kv_heads);
   return 0;
 }
