@@ -80,9 +80,7 @@ def chunked(
     ends=st.lists(st.integers(1, 300), min_size=1, max_size=4, unique=True).map(sorted),
     ratio=st.sampled_from([1, 3, 6, 7, 8]),
 )
-def test_a_budget_for_all_blocks_gives_dense_attention(
-    seed: int, ends: list[int], ratio: int
-) -> None:
+def test_a_budget_for_all_blocks_gives_attend(seed: int, ends: list[int], ratio: int) -> None:
     q, keys, values = random_context(seed, ends[-1], ratio)
     dense = attend_block_plain(q.transpose(0, 1)[None], keys[None], values[None], causal=True)
     out, _ = chunked(q, keys, values, ends, EVERYTHING)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_models import (
     VOCAB,
+    byte_of,
     drain,
     greedy,
     naive_greedy,
@@ -19,15 +20,25 @@ from random_models import (
     run,
 )
 
+from codekiln.attention import SparseConfig
 from codekiln.core import Sampling
 from codekiln.core.errors import ContextOverflowError, InsufficientResourceError, UsageError
-from codekiln.engine import Accept, GenerationRequest, GuardDecision, RollBack, kv_cache
+from codekiln.engine import (
+    Accept,
+    Engine,
+    EngineLimits,
+    GenerationRequest,
+    GuardDecision,
+    RollBack,
+    kv_cache,
+)
 
 DECODER = random_decoder()
 
 
 def prompt_of(length: int, seed: int = 1) -> tuple[int, ...]:
-    return tuple(random.Random(seed).randrange(VOCAB) for _ in range(length))
+    source = random.Random(seed)
+    return tuple(source.randrange(VOCAB) for _ in range(length))
 
 
 @pytest.fixture(params=["copied prompts", "shared prompts"])
@@ -50,6 +61,25 @@ def test_any_ratio_of_query_heads_to_kv_heads_is_served(heads: int, kv_heads: in
     decoder = random_decoder(heads=heads, kv_heads=kv_heads)
     [result] = run(random_engine(decoder), greedy(prompt_of(30), 8))
     assert result.tokens == naive_greedy(decoder, prompt_of(30), 8)
+
+
+@pytest.mark.parametrize("chunk", [1, 23, 64])
+def test_sparse_prefill_that_reads_every_block_gives_the_dense_tokens(chunk: int) -> None:
+    everything = SparseConfig(min_blocks=1000, max_blocks=1000, crossover=100)
+    prompts = [prompt_of(length, seed=length) for length in (99, 101, 300)]
+    limits = EngineLimits(prefill_tokens=chunk)
+    engine = Engine(DECODER, byte_of, (), limits, everything)
+    results = run(engine, *(greedy(prompt, 12) for prompt in prompts))
+    assert [r.tokens for r in results] == [naive_greedy(DECODER, p, 12) for p in prompts]
+
+
+def test_sparse_prefill_reads_less_where_its_budget_says_so() -> None:
+    few = SparseConfig(
+        global_tokens=0, window=0, min_blocks=0, max_blocks=1, dense_rows=0, crossover=100
+    )
+    prompt = prompt_of(600)
+    [sparse] = run(Engine(DECODER, byte_of, (), None, few), greedy(prompt, 12))
+    assert sparse.tokens != naive_greedy(DECODER, prompt, 12)
 
 
 def test_a_prompt_shared_by_samples_is_prefilled_once() -> None:

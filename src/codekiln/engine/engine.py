@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from codekiln.attention import SparseConfig
 from codekiln.core.errors import ContextOverflowError, InsufficientResourceError, UsageError
+from codekiln.engine.attend import Chunk, DecodeAttend, PrefillAttend
 from codekiln.engine.decoder import Decoder
-from codekiln.engine.dense_attention import Chunk, DecodeAttend, PrefillAttend
 from codekiln.engine.guard import Accept
 from codekiln.engine.kv_cache import PromptCache, SlotCache, token_bytes
 from codekiln.engine.sampler import Draw, DrawSpec, NoTokenLeftError, draw
@@ -62,7 +63,11 @@ class _Prefill:
 
 
 class Engine:
-    """Runs completions on one decoder. `token_bytes` maps a token id to its UTF-8 bytes."""
+    """Runs completions on one decoder. `token_bytes` maps a token id to its UTF-8 bytes.
+
+    With `sparse`, prompts longer than its crossover are prefilled with hierarchical sparse
+    attention; decoding is dense.
+    """
 
     def __init__(
         self,
@@ -70,10 +75,12 @@ class Engine:
         token_bytes: Callable[[int], bytes],
         eos_ids: Collection[int],
         limits: EngineLimits | None = None,
+        sparse: SparseConfig | None = None,
     ) -> None:
         self.config = decoder.config
         self.limits = limits or EngineLimits()
         self.stats = EngineStats()
+        self._sparse = sparse
         self._decoder = decoder
         self._token_bytes = token_bytes
         self._eos = frozenset(eos_ids)
@@ -170,7 +177,8 @@ class Engine:
     def _prompt_cache(self, tokens: tuple[int, ...]) -> PromptCache:
         cache = self._prompts.get(tokens)
         if cache is None:
-            cache = PromptCache(self.config, tokens, self._decoder.dtype, self._decoder.device)
+            decoder = self._decoder
+            cache = PromptCache(self.config, tokens, decoder.dtype, decoder.device, self._sparse)
             self._prompts[tokens] = cache
         return cache
 

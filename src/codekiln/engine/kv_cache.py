@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from codekiln.attention import BlockIndex, SparseConfig
 from codekiln.models.config import ModelConfig
 
 # A prompt of this length or less is copied into each slot. Sharing costs one more attention call
@@ -29,11 +30,16 @@ class PromptCache:
     """Keys and values of one prompt; immutable once `length` has reached the prompt's.
 
     `last_logits` [vocab] are the scores after the last prompt token, from which every sample
-    draws its first token.
+    draws its first token. `index` is there where its attention is sparse.
     """
 
     def __init__(
-        self, config: ModelConfig, tokens: tuple[int, ...], dtype: torch.dtype, device: torch.device
+        self,
+        config: ModelConfig,
+        tokens: tuple[int, ...],
+        dtype: torch.dtype,
+        device: torch.device,
+        sparse: SparseConfig | None = None,
     ) -> None:
         self.tokens = tokens
         self.length = 0
@@ -44,6 +50,10 @@ class PromptCache:
             dtype=dtype,
             device=device,
         )
+        self.index: BlockIndex | None = None
+        if sparse is not None and len(tokens) > sparse.crossover:
+            sizes = (config.layers, config.kv_heads, config.head_dim, len(tokens))
+            self.index = BlockIndex(*sizes, sparse, dtype, device)
 
     @property
     def is_filled(self) -> bool:

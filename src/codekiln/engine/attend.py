@@ -1,8 +1,10 @@
-"""Dense causal attention over the KV cache: the `Attend` of prefill and that of decode.
+"""Causal attention over the KV cache: the `Attend` of prefill and that of decode.
 
 Grouped queries are packed per KV head, so that keys and values are read once per group whatever
 the ratio of heads. Parts of a context (past and chunk, shared prompt and slot) are attended
 separately and merged by their log-sum-exp, which is exact (FlashDecoding, arXiv 2311.01282).
+
+A prompt with a block index is prefilled sparsely, see codekiln.attention; decoding is dense.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from codekiln.attention import Attended, attend_block, merge
+from codekiln.attention import Attended, attend_block, attend_listed, merge, select
 from codekiln.engine.kv_cache import PromptCache, SlotCache
 
 
@@ -43,7 +45,14 @@ class PrefillAttend:
             keys, values = chunk.prompt.data[layer]  # [kv_heads, prompt, head_dim]
             keys[:, chunk.start : chunk.end] = k[rows].transpose(0, 1)
             values[:, chunk.start : chunk.end] = v[rows].transpose(0, 1)
-            out[rows] = _attend_chunk(q[rows], keys, values, chunk)
+            index = chunk.prompt.index
+            if index is None:
+                out[rows] = _attend_chunk(q[rows], keys, values, chunk)
+            else:
+                index.update(layer, keys, chunk.end)
+                dense_from = len(chunk.prompt.tokens) - index.config.dense_rows
+                lists = select(q[rows], index, layer, chunk.start, dense_from)
+                out[rows] = attend_listed(q[rows], keys, values, lists)
         return out
 
 
