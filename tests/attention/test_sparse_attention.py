@@ -14,8 +14,10 @@ from codekiln.attention import (
     SparseConfig,
     attend_block_plain,
     attend_listed,
+    attend_listed_rows,
     attend_oracle,
     select,
+    select_for_decode,
 )
 from codekiln.attention.listed import attend_gathered
 from codekiln.attention.native import load_native
@@ -69,7 +71,7 @@ def chunked(
     for end in ends:
         index.update(0, keys, end)
         lists.append(select(q[start:end], index, 0, start, dense_from=10**9))
-        out[start:end] = attend_gathered(q[start:end], keys, values, lists[-1])
+        out[start:end] = attend_gathered(q[start:end], keys, values, lists[-1], start)
         start = end
     return out, lists
 
@@ -98,7 +100,7 @@ def test_gathered_attention_equals_the_oracle(seed: int, ends: list[int], ratio:
     out, lists = chunked(q, keys, values, ends, SMALL)
     start = 0
     for end, chosen in zip(ends, lists, strict=True):
-        wanted = attend_oracle(q[start:end], keys, values, chosen)
+        wanted = attend_oracle(q[start:end], keys, values, chosen, start)
         torch.testing.assert_close(out[start:end].double(), wanted, atol=1e-5, rtol=1e-5)
         start = end
 
@@ -123,9 +125,36 @@ def test_compiled_kernel_equals_the_oracle(
     index = new_index(SMALL, start + rows, head_dim, torch.bfloat16)
     index.update(0, keys, start + rows)
     lists = select(q[start:], index, 0, start, dense_from=10**9)
-    out = attend_listed(q[start:], keys, values, lists, native)
-    wanted = attend_oracle(q[start:], keys, values, lists)
+    out = attend_listed(q[start:], keys, values, lists, start, native)
+    wanted = attend_oracle(q[start:], keys, values, lists, start)
     torch.testing.assert_close(out.double(), wanted, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("ratio", [1, 6, 7, 8])
+@pytest.mark.parametrize("tokens", [5, 320, 403])
+def test_decode_over_lists_equals_attention_over_the_keys_they_name(
+    tokens: int, ratio: int, dtype: torch.dtype
+) -> None:
+    q, keys, values = (part.to(dtype) for part in random_context(1, tokens, ratio))
+    q = q[:3]
+    index = new_index(SMALL, tokens, dtype=dtype)
+    index.update(0, keys, tokens)
+    lists = select_for_decode(q, index, 0, torch.tensor([0, 20, 500])[: len(q)])
+    got = attend_listed_rows(q, keys, values, lists)
+    mask = torch.full((2, len(q), tokens), float("-inf"))
+    mask[..., tokens // SMALL.block * SMALL.block :] = 0
+    for head in range(2):
+        for row in range(len(q)):
+            for block in lists.blocks[head, row, : int(lists.counts[head, row])].tolist():
+                mask[head, row, block * SMALL.block : (block + 1) * SMALL.block] = 0
+    mask = mask.repeat_interleave(ratio, 0)[None]
+    wanted = attend_block_plain(
+        q.float().transpose(0, 1)[None], keys[None], values[None], mask=mask
+    )
+    tolerance = 1e-5 if dtype == torch.float32 else 0.02
+    torch.testing.assert_close(got.out.float(), wanted.out, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(got.lse, wanted.lse, atol=tolerance, rtol=tolerance)
 
 
 @settings(deadline=None, max_examples=40)
@@ -189,7 +218,7 @@ def test_equal_keys_and_huge_norms_give_numbers(norm: float) -> None:
     index = new_index(SMALL, 400, dtype=torch.bfloat16)
     index.update(0, keys, 400)
     lists = select(q, index, 0, 0, dense_from=10**9)
-    assert attend_listed(q, keys, values.bfloat16(), lists).isfinite().all()
+    assert attend_listed(q, keys, values.bfloat16(), lists, 0).isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ A library of its own: it knows tensors, no engine and no model.
 
 from codekiln.attention.block_index import BlockIndex
 from codekiln.attention.config import SparseConfig
-from codekiln.attention.listed import attend_listed
+from codekiln.attention.listed import attend_listed, attend_listed_rows
 from codekiln.attention.oracle import attend_oracle
 from codekiln.attention.partial import Attended, attend_block, attend_block_plain, merge
-from codekiln.attention.selection import BlockLists, select
+from codekiln.attention.selection import BlockLists, density, select, select_for_decode
 
 __all__ = [
     "Attended",
@@ -18,7 +18,10 @@ __all__ = [
     "attend_block",
     "attend_block_plain",
     "attend_listed",
+    "attend_listed_rows",
     "attend_oracle",
+    "density",
     "merge",
     "select",
+    "select_for_decode",
 ]

@@ -1,11 +1,12 @@
-"""Prefill attention over block lists: the compiled kernel where it can, else gather and SDPA."""
+"""Attention over block lists: the compiled kernel where it can, else gather and SDPA."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from codekiln.attention.native.build import Native, load_native
+from codekiln.attention.native.build import Context, Native, load_native
 from codekiln.attention.partial import Attended, attend_block, merge
 from codekiln.attention.selection import BlockLists
 
@@ -15,38 +16,78 @@ def attend_listed(
     keys: Tensor,  # [kv_heads, n, head_dim], the rows' own keys included
     values: Tensor,
     lists: BlockLists,
+    start: int,
     native: Native | None = None,
 ) -> Tensor:
-    """Attention of the rows at `lists.start` over their lists and their own query block."""
+    """Attention of the rows that stand at `start` over their lists and their own query block."""
     native = native or load_native()
     block = lists.config.block
-    if native is not None and native.takes(q, block) and keys.stride(1) == keys.shape[-1]:
-        items = _items(q.shape[0], lists)
-        address = torch.tensor([keys.data_ptr(), values.data_ptr()])
-        return native.attend(
-            q.contiguous(),
-            address[:1],
-            address[1:],
-            keys.stride(0),
-            items,
-            lists.blocks.flatten(),
-            block,
-            keys.shape[0],
-        )[0]
-    return attend_gathered(q, keys, values, lists)
+    if native is None or not native.takes(q, block):
+        return attend_gathered(q, keys, values, lists, start)
+    items = _items(q.shape[0], lists, start)
+    context = Context.of(keys, values)
+    return native.attend(q.contiguous(), context, items, lists.blocks.flatten(), block)[0]
 
 
-def _items(rows: int, lists: BlockLists) -> Tensor:
+def attend_listed_rows(
+    q: Tensor,  # [rows, heads, head_dim]
+    keys: Tensor,  # [kv_heads, n, head_dim]
+    values: Tensor,
+    lists: BlockLists,  # one reader per row
+    native: Native | None = None,
+) -> Attended:
+    """Attention of single rows over their lists and the tail that fills no block (decode).
+
+    Gives [1, heads, rows, ..], to be merged with what else the rows see.
+    """
+    native = native or load_native()
+    block, (rows, heads, head_dim) = lists.config.block, q.shape
+    tail = keys.shape[1] // block * block
+    if native is not None and native.takes(q, block):
+        context = Context.of(keys, values)
+        items = _row_items(lists, tail, keys.shape[1] - tail)
+        out, lse = native.attend(q.contiguous(), context, items, lists.blocks.flatten(), block)
+        return Attended(out.transpose(0, 1)[None], lse.t()[None])
+    parts = []
+    for row in range(rows):
+        packed = q[row].view(len(keys), 1, -1, head_dim)
+        past_keys, past_values, mask = _gather(keys, values, lists, row)
+        past = (
+            torch.cat((past_keys, keys[:, tail:]), 1),
+            torch.cat((past_values, values[:, tail:]), 1),
+        )
+        mask = F.pad(mask, (0, keys.shape[1] - tail))[:, None, None]
+        parts.append(attend_block(packed, past[0][:, None], past[1][:, None], mask=mask))
+    return Attended(
+        torch.stack([part.out.reshape(heads, head_dim) for part in parts], 1)[None],
+        torch.stack([part.lse.reshape(heads) for part in parts], 1)[None],
+    )
+
+
+def _row_items(lists: BlockLists, tail: int, tail_keys: int) -> Tensor:
+    kv_heads, rows, most = lists.blocks.shape
+    table = torch.zeros(kv_heads, rows, 8, dtype=torch.int32)
+    table[..., 1] = torch.arange(kv_heads)[:, None]
+    table[..., 2] = torch.arange(rows)
+    table[..., 3] = 1
+    table[..., 4] = (torch.arange(kv_heads)[:, None] * rows + torch.arange(rows)) * most
+    table[..., 5] = lists.counts
+    table[..., 6] = tail if tail_keys else -1
+    table[..., 7] = tail_keys
+    return table.flatten(0, 1)
+
+
+def _items(rows: int, lists: BlockLists, start: int) -> Tensor:
     """What the kernel works through, int32 [items, 8]; see kernel.cpp. The longest come first."""
     size = lists.config.query_block
     kv_heads, number, most = lists.blocks.shape
-    place = torch.arange(number) + lists.start // size
-    begin = (place * size).clamp(min=lists.start)
-    end = ((place + 1) * size).clamp(max=lists.start + rows)
+    place = torch.arange(number) + start // size
+    begin = (place * size).clamp(min=start)
+    end = ((place + 1) * size).clamp(max=start + rows)
     table = torch.empty(kv_heads, number, 8, dtype=torch.int32)
     table[..., 0] = 0
     table[..., 1] = torch.arange(kv_heads)[:, None]
-    table[..., 2] = begin - lists.start
+    table[..., 2] = begin - start
     table[..., 3] = end - begin
     table[..., 4] = (torch.arange(kv_heads)[:, None] * number + torch.arange(number)) * most
     table[..., 5] = lists.counts
@@ -56,49 +97,53 @@ def _items(rows: int, lists: BlockLists) -> Tensor:
     return table[table[:, 5].argsort(descending=True)].contiguous()
 
 
-def attend_gathered(q: Tensor, keys: Tensor, values: Tensor, lists: BlockLists) -> Tensor:
+def attend_gathered(
+    q: Tensor, keys: Tensor, values: Tensor, lists: BlockLists, start: int
+) -> Tensor:
     """`attend_listed` in PyTorch: copies the listed keys together, one query block at a time."""
     rows, heads, head_dim = q.shape
     kv_heads, ratio = keys.shape[0], heads // keys.shape[0]
-    config = lists.config
-    size = config.query_block
+    size = lists.config.query_block
     out = torch.empty_like(q)
-    inside = torch.arange(config.block, device=q.device)
-    head = torch.arange(kv_heads, device=q.device)[:, None]
-    for number, place in enumerate(
-        range(lists.start // size, (lists.start + rows - 1) // size + 1)
-    ):
-        begin, end = max(lists.start, place * size), min(lists.start + rows, (place + 1) * size)
-        part = q[begin - lists.start : end - lists.start].transpose(0, 1)  # [heads, part, head_dim]
-        own = slice(place * size, end)
-        local = _attend_own(part, keys[:, own], values[:, own], begin - place * size)
-        counts = lists.counts[:, number]
-        most = int(counts.max())
-        if most:
-            blocks = lists.blocks[:, number, :most].long()
-            used = torch.arange(most, device=q.device) < counts[:, None]
-            tokens = blocks.where(used, 0)[..., None] * config.block + inside
-            tokens = tokens.flatten(1)  # [kv_heads, most * block]
-            mask = torch.zeros(tokens.shape, dtype=q.dtype, device=q.device)
-            mask.masked_fill_(~used.repeat_interleave(config.block, 1), float("-inf"))
-            packed = part.reshape(1, kv_heads, ratio * (end - begin), head_dim)
-            # One head per batch entry, so that each has a mask of its own.
+    first = start // size
+    for number in range((start + rows - 1) // size - first + 1):
+        own_start = (first + number) * size
+        begin, end = max(start, own_start), min(start + rows, own_start + size)
+        part = q[begin - start : end - start].transpose(0, 1)  # [heads, part, head_dim]
+        own = slice(own_start, end)
+        local = _attend_own(part, keys[:, own], values[:, own], begin - own_start)
+        past_keys, past_values, mask = _gather(keys, values, lists, number)
+        result = local.out[0]
+        if past_keys.shape[1]:
+            # One KV head per batch entry, so that each has a mask of its own.
+            packed = part.reshape(kv_heads, 1, ratio * (end - begin), head_dim)
             past = attend_block(
-                packed[0, :, None],
-                keys[head, tokens][:, None],
-                values[head, tokens][:, None],
-                mask=None if bool(used.all()) else mask[:, None, None],
+                packed, past_keys[:, None], past_values[:, None], mask=mask[:, None, None]
             )
             shape = (1, heads, end - begin)
-            # An empty list leaves nothing to merge: its log-sum-exp is NaN or -inf.
-            lse = past.lse.reshape(kv_heads, ratio * (end - begin))
-            lse = lse.masked_fill((counts == 0)[:, None], float("-inf")).reshape(shape)
+            # The log-sum-exp of an empty list is no number; it has nothing to merge.
+            empty = (lists.counts[:, number] == 0).repeat_interleave(ratio)[None, :, None]
+            lse = past.lse.reshape(shape).masked_fill(empty, float("-inf"))
             partial = past.out.reshape(*shape, head_dim).nan_to_num(0.0)
             result = merge(local, Attended(partial, lse))[0]
-        else:
-            result = local.out[0]
-        out[begin - lists.start : end - lists.start] = result.transpose(0, 1)
+        out[begin - start : end - start] = result.transpose(0, 1)
     return out
+
+
+def _gather(
+    keys: Tensor, values: Tensor, lists: BlockLists, reader: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A reader's listed keys and values, [kv_heads, n, head_dim], and their additive mask."""
+    block, counts = lists.config.block, lists.counts[:, reader]
+    most = int(counts.max())
+    listed = lists.blocks[:, reader, :most].long()
+    used = torch.arange(most, device=keys.device) < counts[:, None]
+    inside = torch.arange(block, device=keys.device)
+    tokens = (listed.where(used, 0)[..., None] * block + inside).flatten(1)
+    head = torch.arange(len(keys), device=keys.device)[:, None]
+    mask = torch.zeros(tokens.shape, dtype=keys.dtype, device=keys.device)
+    mask.masked_fill_(~used.repeat_interleave(block, 1), float("-inf"))
+    return keys[head, tokens], values[head, tokens], mask
 
 
 def _attend_own(q: Tensor, keys: Tensor, values: Tensor, before: int) -> Attended:

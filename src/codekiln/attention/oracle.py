@@ -8,9 +8,9 @@ from torch import Tensor
 from codekiln.attention.selection import BlockLists
 
 
-def visible(lists: BlockLists, rows: int, kv_heads: int) -> Tensor:
+def visible(lists: BlockLists, start: int, rows: int, kv_heads: int) -> Tensor:
     """Which keys each row sees, bool [kv_heads, rows, start + rows]."""
-    config, start = lists.config, lists.start
+    config = lists.config
     mask = torch.zeros(kv_heads, rows, start + rows, dtype=torch.bool)
     first = start // config.query_block
     for row in range(rows):
@@ -24,18 +24,18 @@ def visible(lists: BlockLists, rows: int, kv_heads: int) -> Tensor:
     return mask
 
 
-def attend_oracle(q: Tensor, keys: Tensor, values: Tensor, lists: BlockLists) -> Tensor:
+def attend_oracle(q: Tensor, keys: Tensor, values: Tensor, lists: BlockLists, start: int) -> Tensor:
     """Sparse attention of q [rows, heads, head_dim] over keys, values [kv_heads, n, head_dim].
 
-    The rows stand at `lists.start`; their own keys are in `keys` already. Gives float64 of q's
+    The rows stand at `start`; their own keys are in `keys` already. Gives float64 of q's
     shape.
     """
     rows, heads, head_dim = q.shape
     kv_heads = keys.shape[0]
-    end = lists.start + rows
+    end = start + rows
     grouped = q.double().view(rows, kv_heads, heads // kv_heads, head_dim).permute(1, 2, 0, 3)
     scores = grouped @ keys[:, :end].double().transpose(-1, -2).unsqueeze(1) * head_dim**-0.5
-    mask = visible(lists, rows, kv_heads).unsqueeze(1).to(q.device)
+    mask = visible(lists, start, rows, kv_heads).unsqueeze(1).to(q.device)
     weights = scores.masked_fill(~mask, float("-inf")).softmax(-1)
     out: Tensor = weights @ values[:, :end].double().unsqueeze(
         1

@@ -18,39 +18,33 @@ from codekiln.attention.config import SparseConfig
 
 @dataclass(frozen=True, slots=True)
 class BlockLists:
-    """The blocks before each query block that it looks at, ascending.
+    """The blocks that each reader looks at, ascending.
 
-    Query blocks lie on the grid of the configuration: the first holds the row at `start`. Entries
-    from a list's count on are padding. A row sees the keys of its own query block up to itself.
+    A reader is a query block in prefill and a row in decode; its list holds for all heads of a KV
+    group. Entries from a list's count on are padding.
     """
 
-    start: int
-    blocks: Tensor  # int32 [kv_heads, query_blocks, most]
-    counts: Tensor  # int32 [kv_heads, query_blocks]
+    blocks: Tensor  # int32 [kv_heads, readers, most]
+    counts: Tensor  # int32 [kv_heads, readers]
     config: SparseConfig
 
-    def density(self, rows: int) -> float:
-        """Share of the keys of dense attention that are read, own query blocks included."""
-        size = self.config.query_block
-        first = self.start // size
-        kv_heads, number = self.counts.shape
-        read = full = 0.0
-        for place in range(number):
-            begin = max(self.start, (first + place) * size)
-            end = min(self.start + rows, (first + place + 1) * size)
-            own = sum(range(begin + 1, end + 1)) - (end - begin) * (first + place) * size
-            before = (first + place) * size * (end - begin)
-            listed = self.counts[:, place].sum().item() * self.config.block * (end - begin)
-            read += listed + own * kv_heads
-            full += (before + own) * kv_heads
-        return read / full if full else 1.0
+
+def density(lists: BlockLists, start: int, rows: int) -> float:
+    """Share of the keys of dense attention that a prefill of these rows reads."""
+    size, block = lists.config.query_block, lists.config.block
+    position = torch.arange(start, start + rows)
+    own = position % size + 1
+    listed = lists.counts.float().mean(0).cpu()[position // size - start // size] * block
+    return float((listed + own).sum() / (position + 1).sum())
 
 
 def select(q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int) -> BlockLists:
     """Choose for the rows `q` [rows, heads, head_dim] that stand at `start` and behind.
 
-    The index must hold the keys before the last row's query block. Query blocks that reach
-    position `dense_from`, and all of a dense layer, look at everything before them.
+    Query blocks lie on the grid of the configuration; the first holds the row at `start`, and a
+    row also sees the keys of its own query block up to itself. The index must hold the keys before
+    the last row's query block. Query blocks that reach position `dense_from`, and all of a dense
+    layer, look at everything before them.
     """
     config = index.config
     size = config.query_block
@@ -72,7 +66,27 @@ def select(q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int
     if bool(far.any()):
         shares = estimated_shares(_pooled(q, start, config, means.shape[0]), index, layer, seen)
         kept = kept | _chosen(shares.masked_fill(~far, -1.0), config)
-    return _listed(kept, start, config)
+    return _listed(kept, config)
+
+
+def select_for_decode(q: Tensor, index: BlockIndex, layer: int, behind: Tensor) -> BlockLists:
+    """Choose for single rows `q` [rows, heads, head_dim] behind the context of the index.
+
+    Row i stands `behind[i]` tokens behind the end of that context: what its sequence has of its own
+    is dense, and takes that much of the window.
+    """
+    config = index.config
+    means = index.means(layer)
+    kv_heads, blocks, head_dim = means.shape
+    seen = torch.ones(len(q), blocks, dtype=torch.bool, device=q.device)
+    if layer < config.dense_layers:
+        return _listed(seen.expand(kv_heads, -1, -1), config)
+    number = torch.arange(blocks, device=q.device)
+    window = (config.window - behind).clamp(min=0).div(config.block, rounding_mode="floor")
+    forced = (number < config.global_tokens // config.block) | (number >= blocks - window[:, None])
+    queries = q.view(len(q), kv_heads, -1, head_dim).transpose(0, 1)
+    shares = estimated_shares(queries, index, layer, seen)
+    return _listed(forced | _chosen(shares.masked_fill(forced, -1.0), config), config)
 
 
 def estimated_shares(queries: Tensor, index: BlockIndex, layer: int, seen: Tensor) -> Tensor:
@@ -162,9 +176,9 @@ def _pooled(q: Tensor, start: int, config: SparseConfig, kv_heads: int) -> Tenso
     return grid.permute(2, 0, 1, 3, 4).reshape(kv_heads, blocks, pools * ratio, head_dim)
 
 
-def _listed(kept: Tensor, start: int, config: SparseConfig) -> BlockLists:
+def _listed(kept: Tensor, config: SparseConfig) -> BlockLists:
     number = torch.arange(kept.shape[-1], device=kept.device, dtype=torch.int32)
     counts = kept.sum(-1, dtype=torch.int32)
     most = int(counts.max()) if counts.numel() else 0
     blocks = torch.where(kept, number, kept.shape[-1]).sort(-1).values[..., :most]
-    return BlockLists(start, blocks.int().contiguous(), counts, config)
+    return BlockLists(blocks.int().contiguous(), counts, config)

@@ -4,7 +4,7 @@ Grouped queries are packed per KV head, so that keys and values are read once pe
 the ratio of heads. Parts of a context (past and chunk, shared prompt and slot) are attended
 separately and merged by their log-sum-exp, which is exact (FlashDecoding, arXiv 2311.01282).
 
-A prompt with a block index is prefilled sparsely, see codekiln.attention; decoding is dense.
+A prompt with a block index is attended sparsely, see codekiln.attention; what a slot adds is dense.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from codekiln.attention import Attended, attend_block, attend_listed, merge, select
+from codekiln.attention import (
+    Attended,
+    attend_block,
+    attend_listed,
+    attend_listed_rows,
+    merge,
+    select,
+    select_for_decode,
+)
 from codekiln.engine.kv_cache import PromptCache, SlotCache
 
 
@@ -52,7 +60,7 @@ class PrefillAttend:
                 index.update(layer, keys, chunk.end)
                 dense_from = len(chunk.prompt.tokens) - index.config.dense_rows
                 lists = select(q[rows], index, layer, chunk.start, dense_from)
-                out[rows] = attend_listed(q[rows], keys, values, lists)
+                out[rows] = attend_listed(q[rows], keys, values, lists, chunk.start)
         return out
 
 
@@ -108,8 +116,16 @@ class DecodeAttend:
             return own.out.reshape(slots, heads, head_dim)
         prompt = Attended(torch.zeros_like(own.out), torch.full_like(own.lse, float("-inf")))
         for cache, rows in self._shared:
+            past_keys, past_values = cache.data[layer]
+            if cache.index is not None:
+                lists = select_for_decode(q[rows], cache.index, layer, self._at[rows])
+                part = attend_listed_rows(q[rows], past_keys, past_values, lists)
+                shape = (kv_heads, heads // kv_heads, len(rows))
+                prompt.out[rows] = part.out.reshape(*shape, head_dim).permute(2, 0, 1, 3)
+                prompt.lse[rows] = part.lse.reshape(shape).permute(2, 0, 1)
+                continue
             group = packed[rows].transpose(0, 1).reshape(1, kv_heads, -1, head_dim)
-            part = attend_block(group, cache.data[layer, 0][None], cache.data[layer, 1][None])
+            part = attend_block(group, past_keys[None], past_values[None])
             shape = (kv_heads, len(rows), heads // kv_heads)
             prompt.out[rows] = part.out.reshape(*shape, head_dim).transpose(0, 1)
             prompt.lse[rows] = part.lse.reshape(shape).transpose(0, 1)

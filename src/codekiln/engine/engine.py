@@ -65,8 +65,8 @@ class _Prefill:
 class Engine:
     """Runs completions on one decoder. `token_bytes` maps a token id to its UTF-8 bytes.
 
-    With `sparse`, prompts longer than its crossover are prefilled with hierarchical sparse
-    attention; decoding is dense.
+    With `sparse`, prompts longer than its crossover are attended by hierarchical sparse attention,
+    in prefill and in decode.
     """
 
     def __init__(

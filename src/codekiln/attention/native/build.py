@@ -52,31 +52,53 @@ class Native:
     def attend(
         self,
         q: Tensor,  # bfloat16 [rows, heads, head_dim], contiguous
-        keys: Tensor,  # int64 [sequences], addresses of [kv_heads, n, head_dim]
-        values: Tensor,
-        head_stride: int,
+        context: Context,
         items: Tensor,  # int32 [items, 8], see kernel.cpp
         lists: Tensor,  # int32, flat
         block: int,
-        kv_heads: int,
     ) -> tuple[Tensor, Tensor]:
         """Output of q's shape and log-sum-exp, float32 [rows, heads]."""
         rows, heads, head_dim = q.shape
         out = torch.empty_like(q)
         lse = torch.empty(rows, heads)
         failed = self.library.codekiln_attend(
-            *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (q, keys, values)),
-            ctypes.c_int64(head_stride),
-            *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (out, lse, items)),
+            *(_address(tensor) for tensor in (q, context.keys, context.values)),
+            ctypes.c_int64(context.head_stride),
+            *(_address(tensor) for tensor in (out, lse, items)),
             items.shape[0],
-            ctypes.c_void_p(lists.data_ptr()),
+            _address(lists),
             block,
             heads,
-            kv_heads,
+            context.kv_heads,
             head_dim,
         )
         assert not failed, f"the kernel was not made for {q.shape} with blocks of {block}"
         return out, lse
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where keys and values lie: int64 addresses [sequences] of bfloat16 [kv_heads, n, head_dim].
+
+    `head_stride` counts elements from head to head. The tensors must outlive it.
+    """
+
+    keys: Tensor
+    values: Tensor
+    head_stride: int
+    kv_heads: int
+
+    @classmethod
+    def of(cls, keys: Tensor, values: Tensor) -> Context:
+        """One sequence. Both are alike in strides, and whole rows lie one behind the other."""
+        assert keys.stride() == values.stride()
+        assert keys.stride()[1:] == (keys.shape[-1], 1)
+        address = torch.tensor([keys.data_ptr(), values.data_ptr()])
+        return cls(address[:1], address[1:], keys.stride(0), len(keys))
+
+
+def _address(tensor: Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr())
 
 
 @functools.cache
