@@ -63,8 +63,9 @@ def test_any_ratio_of_query_heads_to_kv_heads_is_served(heads: int, kv_heads: in
     assert result.tokens == naive_greedy(decoder, prompt_of(30), 8)
 
 
+@pytest.mark.usefixtures("prompt_storage")
 @pytest.mark.parametrize("chunk", [1, 23, 64])
-def test_sparse_prefill_that_reads_every_block_gives_the_dense_tokens(chunk: int) -> None:
+def test_sparse_attention_that_reads_every_block_gives_the_dense_tokens(chunk: int) -> None:
     everything = SparseConfig(min_blocks=1000, max_blocks=1000, crossover=100)
     prompts = [prompt_of(length, seed=length) for length in (99, 101, 300)]
     limits = EngineLimits(prefill_tokens=chunk)
@@ -73,7 +74,7 @@ def test_sparse_prefill_that_reads_every_block_gives_the_dense_tokens(chunk: int
     assert [r.tokens for r in results] == [naive_greedy(DECODER, p, 12) for p in prompts]
 
 
-def test_sparse_prefill_reads_less_where_its_budget_says_so() -> None:
+def test_sparse_attention_reads_less_where_its_budget_says_so() -> None:
     few = SparseConfig(
         global_tokens=0, window=0, min_blocks=0, max_blocks=1, dense_rows=0, crossover=100
     )
