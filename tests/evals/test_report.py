@@ -258,6 +258,14 @@ def test_a_run_given_twice_is_shown_once(runs: list[Stored]) -> None:
     assert markdown_report([*runs, runs[0]]) == markdown_report(runs)
 
 
+def test_a_run_of_repeats_is_told_without_a_test(tmp_path: Path) -> None:
+    answers = [outcome(f"p{i}", [True, True], chosen=1, confidence=0.9) for i in range(3)]
+    repeated = write_run(tmp_path, answers, mode="verified", id="r", settings={"repeat": 3})
+    text = markdown_report([repeated])
+    assert "100.0\u00a0% of problems right." in text
+    assert "McNemar" not in text
+
+
 def test_odd_runs_still_make_a_page(tmp_path: Path) -> None:
     nothing = [Outcome("p0", (), None), Outcome("p1", (), None)]
     empty = write_run(tmp_path, nothing, mode="verified", id="no candidates")
