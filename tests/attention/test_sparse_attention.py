@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -35,17 +37,7 @@ SMALL = SparseConfig(
     min_blocks=1,
     max_blocks=3,
 )
-EVERYTHING = SparseConfig(
-    global_tokens=16,
-    window=32,
-    block=16,
-    query_block=32,
-    query_pool=4,
-    group=4,
-    most_groups=1000,
-    min_blocks=1000,
-    max_blocks=1000,
-)
+EVERYTHING = replace(SMALL, most_groups=1000, min_blocks=1000, max_blocks=1000)
 
 
 def random_context(seed: int, tokens: int, ratio: int, head_dim: int = 64) -> tuple[Tensor, ...]:
@@ -82,7 +74,9 @@ def chunked(
     ends=st.lists(st.integers(1, 300), min_size=1, max_size=4, unique=True).map(sorted),
     ratio=st.sampled_from([1, 3, 6, 7, 8]),
 )
-def test_a_budget_for_all_blocks_gives_attend(seed: int, ends: list[int], ratio: int) -> None:
+def test_a_budget_for_all_blocks_gives_dense_attention(
+    seed: int, ends: list[int], ratio: int
+) -> None:
     q, keys, values = random_context(seed, ends[-1], ratio)
     dense = attend_block_plain(q.transpose(0, 1)[None], keys[None], values[None], causal=True)
     out, _ = chunked(q, keys, values, ends, EVERYTHING)
@@ -203,12 +197,18 @@ def test_the_far_block_that_is_asked_for_is_found() -> None:
 
 def test_the_last_rows_and_the_first_layers_are_dense() -> None:
     q, keys, _ = random_context(0, 640, 7)
-    index = BlockIndex(2, 2, 64, 640, SMALL, torch.float32, torch.device("cpu"))
+    config = replace(SMALL, dense_layers=1)
+    index = BlockIndex(2, 2, 64, 640, config, torch.float32, torch.device("cpu"))
     for layer in range(2):
         index.update(layer, keys, 640)
-    lists = select(q, index, 0, 0, dense_from=610)
-    assert lists.counts[:, -1].tolist() == [38, 38]
-    assert int(lists.counts[:, -2].max()) < 36
+    everything = [[2 * place for place in range(20)]] * 2
+    assert select(q, index, 0, 0, dense_from=10**9).counts.tolist() == everything
+    counts = select(q, index, 1, 0, dense_from=610).counts
+    assert counts[:, -1].tolist() == [38, 38]
+    assert int(counts[:, -2].max()) < 36
+    behind = torch.zeros(len(q), dtype=torch.long)
+    assert int(select_for_decode(q, index, 0, behind).counts.min()) == 40
+    assert int(select_for_decode(q, index, 1, behind).counts.max()) < 40
 
 
 @pytest.mark.parametrize("norm", [0.0, 1.0, 1e4, 1e18])

@@ -8,7 +8,7 @@ from codekiln.attention.config import SparseConfig
 from codekiln.attention.listed import attend_listed, attend_listed_rows
 from codekiln.attention.oracle import attend_oracle
 from codekiln.attention.partial import Attended, attend_block, attend_block_plain, merge
-from codekiln.attention.selection import BlockLists, density, select, select_for_decode
+from codekiln.attention.selection import BlockLists, select, select_for_decode
 
 __all__ = [
     "Attended",
@@ -20,7 +20,6 @@ __all__ = [
     "attend_listed",
     "attend_listed_rows",
     "attend_oracle",
-    "density",
     "merge",
     "select",
     "select_for_decode",

@@ -13,7 +13,7 @@ from codekiln.attention.config import SparseConfig
 
 
 class BlockIndex:
-    """Summaries of every layer's keys, for up to `capacity` tokens; `length` of them are in it."""
+    """Summaries of every layer's keys, for up to `capacity` tokens."""
 
     def __init__(
         self,
@@ -71,8 +71,3 @@ class BlockIndex:
     def boxes(self, layer: int) -> Tensor:
         """[low or high, kv_heads, groups, head_dim]; the last group may be partly filled."""
         return self._boxes[layer, :, :, : -(-self._blocks[layer] // self.config.group)]
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory of all summaries."""
-        return self._means.nbytes + self._boxes.nbytes

@@ -18,12 +18,12 @@ class SparseConfig:
     global_tokens: int = 512
     # The tokens before the query's block. Local syntax and names need them at every layer.
     window: int = 1024
-    # Keys per far block. Attention inside a block is uneven: for the same error, blocks of 64 need
-    # half as many keys again (docs/attention.md). 16 is what the kernel packs at once.
+    # Keys per far block. Attention inside a block is uneven: for the same error, blocks of 64 read
+    # a fifth more keys (docs/attention.md). 16 is what the kernel packs at once.
     block: int = 16
     # Queries that share a selection, with their heads of one group. Fewer fit them better.
     query_block: int = 64
-    # Neighbouring queries whose mean asks the index. 1 covers as much at eight times the cost.
+    # Neighbouring queries whose mean asks the index. 1 covers little more, at eight times the cost.
     query_pool: int = 8
     # Blocks per group. A group's box bounds the scores of its blocks, so most groups need no look.
     group: int = 16
@@ -37,9 +37,9 @@ class SparseConfig:
     max_blocks: int = 384
     # The last rows of a prompt ask the question; they look at everything.
     dense_rows: int = 128
-    # The first layers spread their attention evenly, which no small set of blocks covers.
+    # Layers from the first on that look at everything; none until one is shown to need it.
     dense_layers: int = 0
-    # Below this context length dense attention is as fast (measured: `make bench-attention`).
+    # Prompts up to this length stay dense. A guess: where sparse begins to pay is not measured yet.
     crossover: int = 4096
 
     def __post_init__(self) -> None:

@@ -65,34 +65,34 @@ def attend_listed_rows(
 
 
 def _row_items(lists: BlockLists, tail: int, tail_keys: int) -> Tensor:
-    kv_heads, rows, most = lists.blocks.shape
-    table = torch.zeros(kv_heads, rows, 8, dtype=torch.int32)
-    table[..., 1] = torch.arange(kv_heads)[:, None]
-    table[..., 2] = torch.arange(rows)
-    table[..., 3] = 1
-    table[..., 4] = (torch.arange(kv_heads)[:, None] * rows + torch.arange(rows)) * most
-    table[..., 5] = lists.counts
-    table[..., 6] = tail if tail_keys else -1
-    table[..., 7] = tail_keys
-    return table.flatten(0, 1)
+    rows = torch.arange(lists.counts.shape[1])
+    return _table(lists, rows, 1, tail if tail_keys else -1, tail_keys)
 
 
 def _items(rows: int, lists: BlockLists, start: int) -> Tensor:
-    """What the kernel works through, int32 [items, 8]; see kernel.cpp. The longest come first."""
     size = lists.config.query_block
-    kv_heads, number, most = lists.blocks.shape
-    place = torch.arange(number) + start // size
-    begin = (place * size).clamp(min=start)
-    end = ((place + 1) * size).clamp(max=start + rows)
-    table = torch.empty(kv_heads, number, 8, dtype=torch.int32)
-    table[..., 0] = 0
-    table[..., 1] = torch.arange(kv_heads)[:, None]
-    table[..., 2] = begin - start
-    table[..., 3] = end - begin
-    table[..., 4] = (torch.arange(kv_heads)[:, None] * number + torch.arange(number)) * most
+    own = (torch.arange(lists.counts.shape[1]) + start // size) * size
+    begin, end = own.clamp(min=start), (own + size).clamp(max=start + rows)
+    return _table(lists, begin - start, end - begin, own, begin - own + 1)
+
+
+def _table(
+    lists: BlockLists, first_row: Tensor, rows: Tensor | int, own: Tensor | int, seen: Tensor | int
+) -> Tensor:
+    """What the kernel works through, int32 [items, 8]: the fields of its `Item`.
+
+    The arguments are by reader. The longest come first, so that no thread ends with one alone.
+    """
+    kv_heads, readers, most = lists.blocks.shape
+    head, reader = torch.arange(kv_heads)[:, None], torch.arange(readers)
+    table = torch.zeros(kv_heads, readers, 8, dtype=torch.int32)
+    table[..., 1] = head
+    table[..., 2] = first_row
+    table[..., 3] = rows
+    table[..., 4] = (head * readers + reader) * most
     table[..., 5] = lists.counts
-    table[..., 6] = place * size
-    table[..., 7] = begin - place * size + 1
+    table[..., 6] = own
+    table[..., 7] = seen
     table = table.flatten(0, 1)
     return table[table[:, 5].argsort(descending=True)].contiguous()
 

@@ -29,15 +29,6 @@ class BlockLists:
     config: SparseConfig
 
 
-def density(lists: BlockLists, start: int, rows: int) -> float:
-    """Share of the keys of dense attention that a prefill of these rows reads."""
-    size, block = lists.config.query_block, lists.config.block
-    position = torch.arange(start, start + rows)
-    own = position % size + 1
-    listed = lists.counts.float().mean(0).cpu()[position // size - start // size] * block
-    return float((listed + own).sum() / (position + 1).sum())
-
-
 def select(q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int) -> BlockLists:
     """Choose for the rows `q` [rows, heads, head_dim] that stand at `start` and behind.
 
@@ -82,7 +73,7 @@ def select_for_decode(q: Tensor, index: BlockIndex, layer: int, behind: Tensor) 
     if layer < config.dense_layers:
         return _listed(seen.expand(kv_heads, -1, -1), config)
     number = torch.arange(blocks, device=q.device)
-    window = (config.window - behind).clamp(min=0).div(config.block, rounding_mode="floor")
+    window = (config.window - behind).clamp(min=0).add(config.block - 1) // config.block
     forced = (number < config.global_tokens // config.block) | (number >= blocks - window[:, None])
     queries = q.view(len(q), kv_heads, -1, head_dim).transpose(0, 1)
     shares = estimated_shares(queries, index, layer, seen)
@@ -128,9 +119,7 @@ def _promising_groups(queries: Tensor, index: BlockIndex, layer: int, seen: Tens
     low, high = index.boxes(layer)[:, :, :groups].float()
     centre, half = (low + high) / 2, (high - low) / 2
     q = queries.float()
-    bound = q @ centre.transpose(-1, -2).unsqueeze(1) + q.abs() @ half.transpose(-1, -2).unsqueeze(
-        1
-    )
+    bound = q @ centre.mT.unsqueeze(1) + q.abs() @ half.mT.unsqueeze(1)
     starts = torch.arange(groups, device=seen.device) * config.group
     visible = seen[:, starts]
     bound = (bound * queries.shape[-1] ** -0.5).masked_fill(~visible.unsqueeze(-2), float("-inf"))

@@ -71,6 +71,7 @@ class Native:
             heads,
             context.kv_heads,
             head_dim,
+            torch.get_num_threads(),
         )
         assert not failed, f"the kernel was not made for {q.shape} with blocks of {block}"
         return out, lse

@@ -128,6 +128,27 @@ struct Tile {
   }
 };
 
+// sums[r][c] += left[r][step] * right[step][c] over all steps, for 4 * LANES columns. Each word is a
+// pair of bfloat16, of which both products are added.
+template <int R>
+inline void add_products(__m512 (&sums)[R][4], const uint32_t* left, int left_stride,
+                         const uint32_t* right, int right_stride, int steps) {
+  for (int step = 0; step < steps; ++step, right += right_stride) {
+    const __m512bh r0 = (__m512bh)_mm512_load_si512(right);
+    const __m512bh r1 = (__m512bh)_mm512_load_si512(right + LANES);
+    const __m512bh r2 = (__m512bh)_mm512_load_si512(right + 2 * LANES);
+    const __m512bh r3 = (__m512bh)_mm512_load_si512(right + 3 * LANES);
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) {
+      const __m512bh pair = (__m512bh)_mm512_set1_epi32(left[r * left_stride + step]);
+      sums[r][0] = _mm512_dpbf16_ps(sums[r][0], pair, r0);
+      sums[r][1] = _mm512_dpbf16_ps(sums[r][1], pair, r1);
+      sums[r][2] = _mm512_dpbf16_ps(sums[r][2], pair, r2);
+      sums[r][3] = _mm512_dpbf16_ps(sums[r][3], pair, r3);
+    }
+  }
+}
+
 // R rows meet one tile. `seen` is the number of its keys that each row sees, null for all.
 template <int D, int R>
 inline void meet(const uint32_t* q, const Tile<D>& tile, float* top, float* total, float* out,
@@ -137,21 +158,7 @@ inline void meet(const uint32_t* q, const Tile<D>& tile, float* top, float* tota
     __m512 sums[R][4];
     for (int r = 0; r < R; ++r)
       for (int i = 0; i < 4; ++i) sums[r][i] = _mm512_setzero_ps();
-    for (int d = 0; d < D / 2; ++d) {
-      const uint32_t* from = tile.keys.get() + d * TILE + c;
-      const __m512bh k0 = (__m512bh)_mm512_load_si512(from);
-      const __m512bh k1 = (__m512bh)_mm512_load_si512(from + LANES);
-      const __m512bh k2 = (__m512bh)_mm512_load_si512(from + 2 * LANES);
-      const __m512bh k3 = (__m512bh)_mm512_load_si512(from + 3 * LANES);
-#pragma GCC unroll 6
-      for (int r = 0; r < R; ++r) {
-        const __m512bh pair = (__m512bh)_mm512_set1_epi32(q[r * (D / 2) + d]);
-        sums[r][0] = _mm512_dpbf16_ps(sums[r][0], pair, k0);
-        sums[r][1] = _mm512_dpbf16_ps(sums[r][1], pair, k1);
-        sums[r][2] = _mm512_dpbf16_ps(sums[r][2], pair, k2);
-        sums[r][3] = _mm512_dpbf16_ps(sums[r][3], pair, k3);
-      }
-    }
+    add_products<R>(sums, q, D / 2, tile.keys.get() + c, TILE, D / 2);
     for (int r = 0; r < R; ++r)
       for (int i = 0; i < 4; ++i) _mm512_store_ps(&scores[r][c + LANES * i], sums[r][i]);
   }
@@ -186,21 +193,7 @@ inline void meet(const uint32_t* q, const Tile<D>& tile, float* top, float* tota
       for (int i = 0; i < 4; ++i)
         sums[r][i] = _mm512_mul_ps(_mm512_set1_ps(shrink[r]),
                                    _mm512_load_ps(out + r * D + c + LANES * i));
-    for (int j = 0; j < TILE / 2; ++j) {
-      const uint32_t* from = tile.values.get() + j * D + c;
-      const __m512bh v0 = (__m512bh)_mm512_load_si512(from);
-      const __m512bh v1 = (__m512bh)_mm512_load_si512(from + LANES);
-      const __m512bh v2 = (__m512bh)_mm512_load_si512(from + 2 * LANES);
-      const __m512bh v3 = (__m512bh)_mm512_load_si512(from + 3 * LANES);
-#pragma GCC unroll 6
-      for (int r = 0; r < R; ++r) {
-        const __m512bh pair = (__m512bh)_mm512_set1_epi32(weights[r][j]);
-        sums[r][0] = _mm512_dpbf16_ps(sums[r][0], pair, v0);
-        sums[r][1] = _mm512_dpbf16_ps(sums[r][1], pair, v1);
-        sums[r][2] = _mm512_dpbf16_ps(sums[r][2], pair, v2);
-        sums[r][3] = _mm512_dpbf16_ps(sums[r][3], pair, v3);
-      }
-    }
+    add_products<R>(sums, weights[0], TILE / 2, tile.values.get() + c, D, TILE / 2);
     for (int r = 0; r < R; ++r)
       for (int i = 0; i < 4; ++i) _mm512_store_ps(out + r * D + c + LANES * i, sums[r][i]);
   }
@@ -268,12 +261,12 @@ class Rows {
 template <int D>
 void attend(const bf16* q, const int64_t* keys, const int64_t* values, int64_t head_stride,
             bf16* out, float* lse, const Item* items, int count, const int32_t* lists, int block,
-            int heads, int kv_heads) {
+            int heads, int kv_heads, int threads) {
   const int ratio = heads / kv_heads;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   int most = 0;
   for (int i = 0; i < count; ++i) most = std::max(most, items[i].rows * ratio);
-#pragma omp parallel
+#pragma omp parallel num_threads(threads)
   {
     Rows<D> rows(most);
     Tile<D> tile;
@@ -308,11 +301,11 @@ void attend(const bf16* q, const int64_t* keys, const int64_t* values, int64_t h
 extern "C" int codekiln_attend(const void* q, const int64_t* keys, const int64_t* values,
                                int64_t head_stride, void* out, float* lse, const void* items,
                                int count, const int32_t* lists, int block, int heads, int kv_heads,
-                               int head_dim) {
+                               int head_dim, int threads) {
   if (block < LANES || block > TILE || TILE % block) return 1;
   const auto run = head_dim == 64 ? attend<64> : head_dim == 128 ? attend<128> : nullptr;
   if (!run) return 1;
   run(static_cast<const bf16*>(q), keys, values, head_stride, static_cast<bf16*>(out), lse,
-      static_cast<const Item*>(items), count, lists, block, heads, kv_heads);
+      static_cast<const Item*>(items), count, lists, block, heads, kv_heads, threads);
   return 0;
 }
