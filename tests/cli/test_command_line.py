@@ -52,13 +52,13 @@ def assert_one_error_line(done: subprocess.CompletedProcess[str], code: int) -> 
 def test_help_names_every_command_with_examples(run: Run) -> None:
     done = run("--help")
     assert done.returncode == 0
-    for word in ("generate", "models", "replay", "records", "doctor", "Examples:"):
+    for word in ("generate", "models", "replay", "records", "plan", "doctor", "Examples:"):
         assert word in done.stdout
 
 
 @pytest.mark.parametrize(
     "command",
-    [["generate"], ["models"], ["models", "pull"], ["replay"], ["records"], ["doctor"]],
+    [["generate"], ["models"], ["models", "pull"], ["replay"], ["records"], ["plan"], ["doctor"]],
 )
 def test_every_command_has_help(run: Run, command: list[str]) -> None:
     done = run(*command, "--help")
@@ -176,6 +176,21 @@ def test_piped_output_is_plain_text_without_colours(run: Run) -> None:
 def test_removing_what_is_not_there_is_no_error(run: Run) -> None:
     done = run("models", "remove", "qwen2.5-coder-0.5b", "--json")
     assert json.loads(done.stdout)["freed_bytes"] == 0
+
+
+def test_a_plan_says_the_same_in_json_and_in_its_exit_code(run: Run) -> None:
+    card = ("plan", "-m", "qwen3-coder-30b-a3b", "--context", "4096", "--hardware")
+    fits = run(*card, "h200", "--json")
+    assert (fits.returncode, json.loads(fits.stdout)["fits"]) == (0, True)
+    fails = run(*card, "v100-32gb", "--json")
+    assert (fails.returncode, json.loads(fails.stdout)["fits"]) == (1, False)
+    assert "98,304 bytes per token, × 4,096" in run(*card, "h200").stdout
+    assert "weights alone do not fit" in run(*card, "v100-32gb").stdout
+    here = run("plan")
+    assert here.returncode == 0
+    assert "12,288 bytes per token" in here.stdout
+    assert_one_error_line(run("plan", "--hardware", "abacus"), 2)
+    assert "holds 32,768" in assert_one_error_line(run("plan", "--context", "40000"), 2)
 
 
 def test_the_doctor_says_the_same_in_json_and_in_its_exit_code(run: Run) -> None:

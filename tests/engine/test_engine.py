@@ -32,6 +32,7 @@ from codekiln.engine import (
     RollBack,
     kv_cache,
 )
+from codekiln.models import kv_token_bytes
 
 DECODER = random_decoder()
 
@@ -191,7 +192,7 @@ def test_an_empty_prompt_and_a_foreign_token_are_refused() -> None:
 
 def test_a_memory_limit_makes_requests_wait_but_not_differ() -> None:
     prompts = [prompt_of(30, seed) for seed in range(5)]
-    per_token = kv_cache.token_bytes(DECODER.config, torch.float32)
+    per_token = kv_token_bytes(DECODER.config, torch.float32.itemsize)
     engine = random_engine(DECODER, kv_bytes=90 * per_token)
     widest = 0
     tickets = [engine.submit(greedy(prompt, 8)) for prompt in prompts]

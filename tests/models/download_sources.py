@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from codekiln.models import ModelEntry
+from codekiln.core.settings import DEFAULT_MODEL
+from codekiln.models import ModelEntry, find_entry
 from codekiln.models.catalogue import Mirror
 from codekiln.models.resolve import ensure_entry
 
@@ -29,13 +30,11 @@ def make_entry(content: bytes, *, parts: int = 1, mirror: bool = True) -> ModelE
     return ModelEntry(
         name="tiny",
         title="Tiny",
-        architecture="qwen2",
         licence="Apache-2.0",
         parameters="0B",
         quantisation="F32",
-        context_tokens=256,
-        memory_bytes=1,
         hub="example/tiny",
+        config=find_entry(DEFAULT_MODEL).config,
         file="tiny.gguf",
         size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),

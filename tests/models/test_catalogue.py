@@ -6,24 +6,20 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
 from codekiln.core.errors import ModelError, UsageError
 from codekiln.core.settings import DEFAULT_MODEL
-from codekiln.models import catalogue, find_entry, required_memory_bytes
+from codekiln.models import catalogue, find_entry
 from codekiln.models.catalogue import parse_catalogue
-from codekiln.models.config import config_from_json
+from codekiln.models.layout import parameter_count
 
 VALID = """
 [[model]]
 name = "qwen2.5-coder-0.5b"
 title = "T"
-architecture = "qwen2"
 licence = "Apache-2.0"
 parameters = "0.5B"
 quantisation = "Q4_K_M"
-context_tokens = 32768
-memory_bytes = 1
 hub = "a/b"
 file = "m.gguf"
 size_bytes = 3
@@ -33,6 +29,15 @@ package = "p-{{part}}"
 version = "1"
 parts = 2
 member = "*.bin"
+[model.config]
+model_type = "qwen2"
+vocab_size = 64
+hidden_size = 32
+intermediate_size = 64
+num_hidden_layers = 2
+num_attention_heads = 4
+num_key_value_heads = 2
+max_position_embeddings = 256
 """.format(sha="0" * 64)
 
 
@@ -66,24 +71,10 @@ def test_an_unknown_name_lists_the_known_ones_and_the_nearest() -> None:
         assert entry.name in text
 
 
-def test_the_memory_figure_of_the_largest_model_is_that_of_its_shape() -> None:
-    shape = {
-        "model_type": "qwen3_moe",
-        "vocab_size": 151936,
-        "hidden_size": 2048,
-        "intermediate_size": 6144,
-        "num_hidden_layers": 48,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 4,
-        "head_dim": 128,
-        "max_position_embeddings": 262144,
-        "num_experts": 128,
-        "num_experts_per_tok": 8,
-        "moe_intermediate_size": 768,
-    }
-    config = config_from_json(shape, (), "config.json")
+def test_the_largest_model_takes_the_memory_that_its_card_tells() -> None:
     entry = find_entry("qwen3-coder-30b-a3b")
-    assert entry.memory_bytes == required_memory_bytes(config, torch.bfloat16)
+    assert parameter_count(entry.config) == 30_532_122_624
+    assert entry.memory_bytes == 2 * 30_532_122_624
     assert (entry.size_bytes, entry.sha256, entry.mirror) == (None, None, None)
 
 
@@ -99,12 +90,14 @@ def test_the_valid_example_is_accepted() -> None:
         ("[[model]]", "[[model", "not TOML"),
         ('hub = "a/b"', "", "lacks the field 'hub'"),
         ('hub = "a/b"', 'hub = "a/b"\nhubb = 1', "unknown field 'hubb'"),
-        ("context_tokens = 32768", 'context_tokens = "many"', "context_tokens = 'many'"),
-        ("memory_bytes = 1", "memory_bytes = true", "memory_bytes = True"),
+        ("size_bytes = 3", 'size_bytes = "many"', "size_bytes = 'many'"),
+        ("size_bytes = 3", "size_bytes = true", "size_bytes = True"),
+        ("hidden_size = 32", "", "wrong config.*lacks 'hidden_size'"),
+        ("num_key_value_heads = 2", "num_key_value_heads = 3", "wrong config.*add up"),
         ("parts = 2", "parts = 0", "parts = 0"),
         ("0" * 64, "abc", "sha256 = 'abc'"),
         ("size_bytes = 3", "", "mirror without"),
-        ('"qwen2"', '"gpt9"', "unknown architecture 'gpt9'"),
+        ('"qwen2"', '"gpt9"', "wrong config.*'gpt9'"),
         ('name = "qwen2.5-coder-0.5b"', 'name = "../x"', "no plain folder name"),
         ('name = "qwen2.5-coder-0.5b"', 'name = "other"', "lacks the default model"),
         ('file = "m.gguf"', 'file = "../m.gguf"', "file = '../m.gguf'"),

@@ -153,7 +153,7 @@ def test_the_memory_figure_is_the_sum_of_the_tensors(tmp_path: Path) -> None:
     weights = checkpoint.weights(torch.float32)
     assert {name: tuple(t.shape) for name, t in weights.items()} == engine_shapes(checkpoint.config)
     total = sum(t.numel() * t.element_size() for t in weights.values())
-    assert required_memory_bytes(checkpoint.config, torch.float32) == total
+    assert required_memory_bytes(checkpoint.config, torch.float32.itemsize) == total
 
 
 @pytest.mark.parametrize(

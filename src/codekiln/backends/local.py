@@ -44,12 +44,11 @@ from codekiln.models import (
     open_checkpoint,
     required_memory_bytes,
 )
+from codekiln.models.footprint import KV_MEMORY_SHARE
 from codekiln.models.layout import available_memory_bytes
 
 # How often a waiting call looks at its Cancel flag.
 _CANCEL_POLL_S = 0.05
-# Share of the memory beside the weights that keys and values may take.
-_KV_MEMORY_SHARE = 0.6
 
 
 def open_local(model: str, progress: Progress | None = None) -> LocalBackend:
@@ -62,7 +61,7 @@ def open_local(model: str, progress: Progress | None = None) -> LocalBackend:
     torch.set_num_threads(settings.threads)
     files = ensure(model, progress=progress)
     checkpoint = open_checkpoint(files)
-    needed = required_memory_bytes(checkpoint.config, hardware.dtype)
+    needed = required_memory_bytes(checkpoint.config, hardware.dtype.itemsize)
     on_cpu = hardware.device.type == "cpu"
     # Before loading: mapped weights look like free memory afterwards.
     free = (available_memory_bytes() if on_cpu else torch.cuda.mem_get_info()[0]) - needed
@@ -81,7 +80,7 @@ def open_local(model: str, progress: Progress | None = None) -> LocalBackend:
         Decoder(checkpoint.config, weights),
         tokenizer.token_bytes,
         tokenizer.eos_ids,
-        EngineLimits(kv_bytes=max(0, int(free * _KV_MEMORY_SHARE))),
+        EngineLimits(kv_bytes=max(0, int(free * KV_MEMORY_SHARE))),
     )
     info = BackendInfo(
         name="local",

@@ -10,6 +10,7 @@ from codekiln.cli.doctor_command import doctor
 from codekiln.cli.eval_command import evaluate
 from codekiln.cli.generate_command import EXAMPLES, generate
 from codekiln.cli.models_command import models
+from codekiln.cli.plan_command import plan
 from codekiln.cli.records_command import records, replay
 
 _HELP = """Ask for code, get code that has been checked.
@@ -65,4 +66,5 @@ app.add_typer(models, name="models")
 app.add_typer(evaluate, name="eval")
 app.command(name="replay")(replay)
 app.command(name="records")(records)
+app.command(name="plan")(plan)
 app.command(name="doctor")(doctor)

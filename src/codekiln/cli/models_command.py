@@ -131,7 +131,7 @@ def _as_json(status: ModelStatus, default: str) -> dict[str, object]:
         "licence": entry.licence,
         "parameters": entry.parameters,
         "quantisation": entry.quantisation,
-        "context_tokens": entry.context_tokens,
+        "context_tokens": entry.config.context_tokens,
         "download_bytes": entry.size_bytes,
         "memory_bytes": entry.memory_bytes,
         "present": status.present,

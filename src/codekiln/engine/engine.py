@@ -23,9 +23,10 @@ from codekiln.core.errors import ContextOverflowError, InsufficientResourceError
 from codekiln.engine.attend import Chunk, DecodeAttend, PrefillAttend
 from codekiln.engine.decoder import Decoder
 from codekiln.engine.guard import Accept
-from codekiln.engine.kv_cache import PromptCache, SlotCache, token_bytes
+from codekiln.engine.kv_cache import PromptCache, SlotCache
 from codekiln.engine.sampler import Draw, DrawSpec, NoTokenLeftError, draw
 from codekiln.engine.sequence import Event, FinishReason, GenerationRequest, Sequence
+from codekiln.models import kv_token_bytes
 
 # A guard that rejects this many draws of one sequence without progress gives up on it.
 _MAX_REJECTIONS = 256
@@ -166,7 +167,7 @@ class Engine:
                 "Shorten the prompt or lower max_tokens",
             )
         budget = self.limits.kv_bytes
-        need = (prompt + wanted) * token_bytes(self.config, self._decoder.dtype)
+        need = (prompt + wanted) * kv_token_bytes(self.config, self._decoder.dtype.itemsize)
         if budget is not None and need > budget:
             raise InsufficientResourceError(
                 f"a prompt of {prompt} tokens with {wanted} more needs {need / 1e9:.2f} GB for "
@@ -241,7 +242,10 @@ class Engine:
         widest = max(_slot_tokens(sequence) for sequence in everyone)
         prompts = {id(s.prompt): len(s.prompt.tokens) for s in everyone}
         tokens = widest * len(everyone) + sum(prompts.values())
-        return tokens * token_bytes(self.config, self._decoder.dtype) <= self.limits.kv_bytes
+        return (
+            tokens * kv_token_bytes(self.config, self._decoder.dtype.itemsize)
+            <= self.limits.kv_bytes
+        )
 
     def _decode_step(self) -> list[Event]:
         running = list(self._running)

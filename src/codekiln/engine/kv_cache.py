@@ -21,11 +21,6 @@ COPY_PROMPT_TOKENS = 512
 _GROWTH_TOKENS = 64
 
 
-def token_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
-    """Bytes of keys and values that one token takes over all layers."""
-    return config.layers * 2 * config.kv_heads * config.head_dim * dtype.itemsize
-
-
 class PromptCache:
     """Keys and values of one prompt; immutable once `length` has reached the prompt's.
 

@@ -1,7 +1,7 @@
 """Models on disk: the catalogue, getting and checking weights, reading them, tokenizing."""
 
 from codekiln.models.catalogue import ModelEntry, catalogue, find_entry
-from codekiln.models.checkpoint import Checkpoint, open_checkpoint
+from codekiln.models.checkpoint import Checkpoint, open_checkpoint, read_config
 from codekiln.models.config import ModelConfig
 from codekiln.models.inventory import (
     ModelStatus,
@@ -12,7 +12,7 @@ from codekiln.models.inventory import (
     remove,
     verify_files,
 )
-from codekiln.models.layout import engine_shapes, required_memory_bytes
+from codekiln.models.layout import engine_shapes, kv_token_bytes, required_memory_bytes
 from codekiln.models.progress import Progress, SilentProgress
 from codekiln.models.resolve import ensure, pull
 from codekiln.models.store import ModelFiles
@@ -33,10 +33,12 @@ __all__ = [
     "engine_shapes",
     "ensure",
     "find_entry",
+    "kv_token_bytes",
     "list_models",
     "model_path",
     "open_checkpoint",
     "pull",
+    "read_config",
     "remove",
     "required_memory_bytes",
     "verify_files",

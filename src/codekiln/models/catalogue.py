@@ -16,7 +16,8 @@ from typing import Any
 
 from codekiln.core.errors import ModelError, UsageError
 from codekiln.core.settings import DEFAULT_MODEL
-from codekiln.models.config import ARCHITECTURES
+from codekiln.models.config import ModelConfig, config_from_json
+from codekiln.models.layout import BFLOAT16_BYTES, required_memory_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,19 +38,17 @@ class Mirror:
 class ModelEntry:
     """One model of the catalogue. `file` is empty for a safetensors checkpoint.
 
-    `size_bytes` and `sha256` are None where the source does not fix them; `memory_bytes` is what
-    the weights take in bfloat16.
+    `size_bytes` and `sha256` are None where the source does not fix them. `config` is the shape
+    without end-of-text tokens, for plans; a loaded checkpoint brings its own.
     """
 
     name: str
     title: str
-    architecture: str
     licence: str
     parameters: str
     quantisation: str
-    context_tokens: int
-    memory_bytes: int
     hub: str
+    config: ModelConfig
     aliases: tuple[str, ...] = ()
     file: str = ""
     size_bytes: int | None = None
@@ -60,6 +59,11 @@ class ModelEntry:
     def format(self) -> str:
         """`gguf` or `safetensors`."""
         return "gguf" if self.file else "safetensors"
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the weights take in bfloat16."""
+        return required_memory_bytes(self.config, BFLOAT16_BYTES)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,6 +115,7 @@ _TYPES: dict[str, type] = {
     "str | None": str,
     "tuple[str, ...]": list,
     "Mirror | None": dict,
+    "ModelConfig": dict,
 }
 
 
@@ -138,8 +143,10 @@ def _entry(table: Any) -> ModelEntry:
         if not values.get("sha256") or not values.get("size_bytes") or not values.get("file"):
             raise _wrong(f"gives {where} a mirror without file, size_bytes and sha256")
     values["aliases"] = tuple(map(str, values.get("aliases", ())))
-    if values["architecture"] not in ARCHITECTURES:
-        raise _wrong(f"has the unknown architecture {values['architecture']!r} in {where}")
+    try:
+        values["config"] = config_from_json(values["config"], (), f"the config of {where}")
+    except ModelError as error:
+        raise _wrong(f"has a wrong config: {error.message}") from error
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", values["name"]):
         raise _wrong(f"has the name {values['name']!r}, which is no plain folder name")
     if "/" in values.get("file", ""):

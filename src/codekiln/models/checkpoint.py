@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from codekiln.core.errors import WeightsError
 from codekiln.core.settings import load_settings
+from codekiln.models.catalogue import find_entry
 from codekiln.models.config import ModelConfig
 from codekiln.models.gguf_file import GgufFile, read_gguf
 from codekiln.models.gguf_weights import ensure_converted, gguf_config, map_converted
 from codekiln.models.layout import check_memory
 from codekiln.models.progress import Progress, SilentProgress
+from codekiln.models.resolve import checkpoint_path, local_path
 from codekiln.models.safetensors_weights import (
     directory_config,
     directory_weights,
@@ -58,6 +60,18 @@ def open_checkpoint(files: ModelFiles) -> Checkpoint:
     config = directory_config(files.path)
     shard_files(files.path)
     return SafetensorsCheckpoint(files, config)
+
+
+def read_config(name_or_path: str) -> ModelConfig:
+    """A model's shape without loading, hashing or downloading it.
+
+    Raises UsageError for an unknown name, WeightsError for a file that cannot be read.
+    """
+    path = local_path(name_or_path)
+    if path is None:
+        return find_entry(name_or_path).config
+    path = checkpoint_path(path)
+    return directory_config(path) if path.is_dir() else gguf_config(read_gguf(path))
 
 
 @dataclass(frozen=True, slots=True)

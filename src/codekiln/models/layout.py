@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 LAYOUT_VERSION = 1
-_PACKED_ITEMSIZE = 2  # bfloat16; see codekiln.engine.linear
+BFLOAT16_BYTES = 2
 
 
 def engine_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -58,13 +58,23 @@ def parameter_count(config: ModelConfig) -> int:
     return sum(math.prod(shape) for shape in engine_shapes(config).values())
 
 
-def required_memory_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
-    """Memory that the weights take at this precision; caches and activations come on top."""
-    count = parameter_count(config)
-    if config.tie_embeddings and dtype.itemsize == _PACKED_ITEMSIZE:
-        # The engine holds the head in a layout of its own, apart from the embedding.
-        count += config.vocab_size * config.hidden_size
-    return count * dtype.itemsize
+def required_memory_bytes(config: ModelConfig, itemsize: int) -> int:
+    """Memory that the weights take in the engine; caches and activations come on top."""
+    return (parameter_count(config) + packed_head_count(config, itemsize)) * itemsize
+
+
+def packed_head_count(config: ModelConfig, itemsize: int) -> int:
+    """Numbers of the tied embedding that the engine holds twice.
+
+    As the head it has a layout of its own (codekiln.engine.linear).
+    """
+    is_copied = config.tie_embeddings and itemsize == BFLOAT16_BYTES
+    return config.vocab_size * config.hidden_size if is_copied else 0
+
+
+def kv_token_bytes(config: ModelConfig, itemsize: int) -> int:
+    """Bytes of keys and values that one token takes over all layers."""
+    return config.layers * 2 * config.kv_heads * config.head_dim * itemsize
 
 
 def available_memory_bytes() -> int:
@@ -86,7 +96,7 @@ def available_memory_bytes() -> int:
 
 def check_memory(config: ModelConfig, dtype: torch.dtype, name: str) -> None:
     """Raise InsufficientResourceError, with both figures, when the weights cannot fit."""
-    needed, available = required_memory_bytes(config, dtype), available_memory_bytes()
+    needed, available = required_memory_bytes(config, dtype.itemsize), available_memory_bytes()
     if needed > available:
         precision = str(dtype).removeprefix("torch.")
         raise InsufficientResourceError(

@@ -38,7 +38,7 @@ def ensure(
     no source delivers.
     """
     settings, progress = load_settings(), progress or SilentProgress()
-    local = _local_path(name_or_path)
+    local = local_path(name_or_path)
     if local is not None:
         return local_files(local, settings.cache_dir, progress)
     entry = find_entry(name_or_path)
@@ -91,16 +91,7 @@ def cached_files(
 
 def local_files(path: Path, cache_dir: Path, progress: Progress) -> ModelFiles:
     """A GGUF file, or a folder with one GGUF file or a safetensors checkpoint."""
-    if path.is_dir():
-        inside = sorted(path.glob("*.gguf"))
-        if not (path / "config.json").exists() and len(inside) == 1:
-            path = inside[0]
-        elif not any(path.iterdir()):
-            raise WeightsError(f"{path} is an empty folder", "Give a folder with a checkpoint")
-        elif not (path / "config.json").exists():
-            raise WeightsError(
-                f"{path} lacks config.json", "Give a complete checkpoint folder or a .gguf file"
-            )
+    path = checkpoint_path(path)
     if path.is_dir():
         return ModelFiles(path.name, path, "safetensors", hash_model(path, cache_dir, progress))
     # A foreign file is refused before gigabytes of it are hashed.
@@ -108,7 +99,22 @@ def local_files(path: Path, cache_dir: Path, progress: Progress) -> ModelFiles:
     return ModelFiles(path.stem, path, "gguf", hash_model(path, cache_dir, progress))
 
 
-def _local_path(text: str) -> Path | None:
+def checkpoint_path(path: Path) -> Path:
+    """The checkpoint folder or GGUF file that `path` means: a folder's only GGUF file for it."""
+    if path.is_dir():
+        inside = sorted(path.glob("*.gguf"))
+        if not (path / "config.json").exists() and len(inside) == 1:
+            return inside[0]
+        if not any(path.iterdir()):
+            raise WeightsError(f"{path} is an empty folder", "Give a folder with a checkpoint")
+        if not (path / "config.json").exists():
+            raise WeightsError(
+                f"{path} lacks config.json", "Give a complete checkpoint folder or a .gguf file"
+            )
+    return path
+
+
+def local_path(text: str) -> Path | None:
     """The path that `text` means, or None when it is a name. What exists is a path."""
     if not text.strip():
         raise UsageError("The model's name is empty", "Give a name or a path")
