@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from codekiln.attention import (
+    AttentionReport,
     BlockIndex,
     BlockLists,
     SparseConfig,
@@ -20,11 +21,13 @@ from codekiln.attention import (
     attend_listed,
     attend_listed_rows,
     attend_oracle,
+    covered_mass,
     select,
     select_for_decode,
 )
 from codekiln.attention.listed import attend_gathered
 from codekiln.attention.native import load_native
+from codekiln.attention.oracle import visible
 from codekiln.core.errors import UsageError
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -237,3 +240,32 @@ def test_equal_keys_and_huge_norms_give_numbers(norm: float) -> None:
 def test_contradicting_numbers_are_refused(changed: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="sparse attention"):
         SparseConfig(**changed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("start", [0, 64, 80])
+def test_the_report_counts_what_was_read_and_the_mass_it_covers(start: int) -> None:
+    rows, tokens = 96, start + 96
+    q, keys, _ = random_context(3, tokens, ratio=3)
+    index = new_index(SMALL, tokens)
+    index.update(0, keys, tokens)
+    part = q[start:]
+    lists = select(part, index, 0, start, dense_from=10**9)
+    report = AttentionReport(1)
+    report.observe(0, part, keys, lists, start, (0.25, 0.5))
+    layer = report.layers[0]
+    assert layer.read == int(lists.counts.sum())
+    first, last = start // SMALL.query_block, (tokens - 1) // SMALL.query_block
+    before = [number * SMALL.query_block // SMALL.block for number in range(first, last + 1)]
+    assert layer.seen == 2 * sum(before)
+    assert (layer.select_s, layer.attend_s) == (0.25, 0.5)
+    # The same mass, from the oracle's mask.
+    mask = visible(lists, start, rows, kv_heads=2)
+    scores = part.double().view(rows, 2, 3, -1).permute(1, 2, 0, 3) @ keys.double()[:, None].mT
+    causal = torch.arange(tokens) > torch.arange(start, tokens)[:, None]
+    weights = (scores * 64**-0.5).masked_fill(causal, float("-inf")).softmax(-1)
+    covered = (weights * mask[:, None]).sum(-1)  # [kv_heads, ratio, rows]
+    for reader in range(lists.counts.shape[1]):
+        own = (first + reader) * SMALL.query_block
+        inside = slice(max(own, start) - start, own + SMALL.query_block - start)
+        wanted = float(covered[..., inside].mean())
+        assert covered_mass(part, keys, lists, start, reader) == pytest.approx(wanted, abs=1e-5)

@@ -188,7 +188,7 @@ def test_a_plan_says_the_same_in_json_and_in_its_exit_code(run: Run) -> None:
     assert "weights alone do not fit" in run(*card, "v100-32gb").stdout
     here = run("plan")
     assert here.returncode == 0
-    assert "12,288 bytes per token" in here.stdout
+    assert "bytes per token, × 32,768" in here.stdout
     assert_one_error_line(run("plan", "--hardware", "abacus"), 2)
     assert "holds 32,768" in assert_one_error_line(run("plan", "--context", "40000"), 2)
 

@@ -8,18 +8,22 @@ from codekiln.attention.config import SparseConfig
 from codekiln.attention.listed import attend_listed, attend_listed_rows
 from codekiln.attention.oracle import attend_oracle
 from codekiln.attention.partial import Attended, attend_block, attend_block_plain, merge
+from codekiln.attention.report import AttentionReport, LayerReport, covered_mass
 from codekiln.attention.selection import BlockLists, select, select_for_decode
 
 __all__ = [
     "Attended",
+    "AttentionReport",
     "BlockIndex",
     "BlockLists",
+    "LayerReport",
     "SparseConfig",
     "attend_block",
     "attend_block_plain",
     "attend_listed",
     "attend_listed_rows",
     "attend_oracle",
+    "covered_mass",
     "merge",
     "select",
     "select_for_decode",

@@ -6,14 +6,22 @@ evicted, so a rollback is a smaller length: what stays was summarised from keys 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from codekiln.attention.config import SparseConfig
 
+if TYPE_CHECKING:
+    from codekiln.attention.report import AttentionReport
+
 
 class BlockIndex:
-    """Summaries of every layer's keys, for up to `capacity` tokens."""
+    """Summaries of every layer's keys, for up to `capacity` tokens.
+
+    `report`, where it is set, is told of every prefill call.
+    """
 
     def __init__(
         self,
@@ -26,6 +34,7 @@ class BlockIndex:
         device: torch.device,
     ) -> None:
         self.config = config
+        self.report: AttentionReport | None = None
         blocks = capacity // config.block
         groups = -(-blocks // config.group)
         self._blocks = [0] * layers

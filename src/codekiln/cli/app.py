@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from codekiln.cli.context_command import context_command
 from codekiln.cli.doctor_command import doctor
 from codekiln.cli.eval_command import evaluate
 from codekiln.cli.generate_command import EXAMPLES, generate
@@ -63,6 +64,7 @@ def _root(
 
 app.command(name="generate", epilog=EXAMPLES)(generate)
 app.add_typer(models, name="models")
+evaluate.command("context")(context_command)
 app.add_typer(evaluate, name="eval")
 app.command(name="replay")(replay)
 app.command(name="records")(records)

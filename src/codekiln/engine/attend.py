@@ -9,6 +9,7 @@ A prompt with a block index is attended sparsely, see codekiln.attention; what a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from codekiln.attention import (
     Attended,
+    BlockIndex,
     attend_block,
     attend_listed,
     attend_listed_rows,
@@ -57,11 +59,23 @@ class PrefillAttend:
             if index is None:
                 out[rows] = _attend_chunk(q[rows], keys, values, chunk)
             else:
-                index.update(layer, keys, chunk.end)
-                dense_from = len(chunk.prompt.tokens) - index.config.dense_rows
-                lists = select(q[rows], index, layer, chunk.start, dense_from)
-                out[rows] = attend_listed(q[rows], keys, values, lists, chunk.start)
+                out[rows] = _attend_sparse(layer, q[rows], keys, values, chunk, index)
         return out
+
+
+def _attend_sparse(
+    layer: int, q: Tensor, keys: Tensor, values: Tensor, chunk: Chunk, index: BlockIndex
+) -> Tensor:
+    begun = time.perf_counter()
+    index.update(layer, keys, chunk.end)
+    dense_from = len(chunk.prompt.tokens) - index.config.dense_rows
+    lists = select(q, index, layer, chunk.start, dense_from)
+    selected = time.perf_counter()
+    out = attend_listed(q, keys, values, lists, chunk.start)
+    if index.report is not None:
+        seconds = (selected - begun, time.perf_counter() - selected)
+        index.report.observe(layer, q, keys, lists, chunk.start, seconds)
+    return out
 
 
 def _attend_chunk(q: Tensor, keys: Tensor, values: Tensor, chunk: Chunk) -> Tensor:
