@@ -3,6 +3,8 @@
 A library of its own: it knows tensors, no engine and no model.
 """
 
+from __future__ import annotations
+
 from codekiln.attention.block_index import BlockIndex
 from codekiln.attention.config import SparseConfig
 from codekiln.attention.listed import attend_listed, attend_listed_rows
@@ -10,6 +12,7 @@ from codekiln.attention.oracle import attend_oracle
 from codekiln.attention.partial import Attended, attend_block, attend_block_plain, merge
 from codekiln.attention.report import AttentionReport, LayerReport, covered_mass
 from codekiln.attention.selection import BlockLists, select, select_for_decode
+from codekiln.core.errors import MissingExtraError
 
 __all__ = [
     "Attended",
@@ -25,6 +28,20 @@ __all__ = [
     "attend_oracle",
     "covered_mass",
     "merge",
+    "register_transformers",
     "select",
     "select_for_decode",
 ]
+
+
+def register_transformers(config: SparseConfig | None = None) -> None:
+    """Make `attn_implementation="hierarchical_sparse"` known to transformers 5.
+
+    Give `generate` a `codekiln.attention.hf.SparseCache()` as `past_key_values`: without it, decode
+    steps are dense. Raises MissingExtraError where transformers is not installed.
+    """
+    try:
+        from codekiln.attention.hf import register
+    except ImportError as error:
+        raise MissingExtraError("Attention for transformers", "transformers") from error
+    register(config)
