@@ -1,6 +1,8 @@
-"""Attention over block lists: the compiled kernel where it can, else gather and SDPA."""
+"""Attention over block lists: a kernel where there is one (C++ or Triton), else gather and SDPA."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +22,9 @@ def attend_listed(
     native: Native | None = None,
 ) -> Tensor:
     """Attention of the rows that stand at `start` over their lists and their own query block."""
+    if (kernels := _triton(q, lists)) is not None:
+        out: Tensor = kernels.attend_listed_triton(q, keys, values, lists, start)
+        return out
     native = native or load_native()
     block = lists.config.block
     if native is None or not native.takes(q, block):
@@ -40,6 +45,9 @@ def attend_listed_rows(
 
     Gives [1, heads, rows, ..], to be merged with what else the rows see.
     """
+    if (kernels := _triton(q, lists)) is not None:
+        attended: Attended = kernels.attend_listed_rows_triton(q, keys, values, lists)
+        return attended
     native = native or load_native()
     block, (rows, heads, head_dim) = lists.config.block, q.shape
     tail = keys.shape[1] // block * block
@@ -62,6 +70,17 @@ def attend_listed_rows(
         torch.stack([part.out.reshape(heads, head_dim) for part in parts], 1)[None],
         torch.stack([part.lse.reshape(heads) for part in parts], 1)[None],
     )
+
+
+def _triton(q: Tensor, lists: BlockLists) -> Any:
+    """The module of the GPU kernels; None on a CPU, without triton, or for sizes it cannot take."""
+    if not q.is_cuda:
+        return None
+    try:
+        from codekiln.attention import triton_kernels
+    except ImportError:
+        return None
+    return triton_kernels if triton_kernels.takes(q, lists) else None
 
 
 def _row_items(lists: BlockLists, tail: int, tail_keys: int) -> Tensor:

@@ -40,23 +40,30 @@ def select(q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int
     config = index.config
     size = config.query_block
     first, last = start // size, (start + q.shape[0] - 1) // size
+    per_query = size // config.block
+    # What is known without the device is reckoned here: asking a GPU makes everything wait.
+    whole = last * per_query
+    if layer < config.dense_layers:
+        dense_from = 0
+    # The first query block that looks at everything.
+    first_dense = min(max(first, dense_from // size), last + 1)
+    forced_blocks = (config.global_tokens + config.window) // config.block
+    has_far = first_dense > first and (first_dense - 1) * per_query > forced_blocks
     # [query_blocks]: whole blocks before each query block
-    before = torch.arange(first, last + 1, device=q.device) * (size // config.block)
-    means = index.means(layer)[:, : int(before[-1])]
+    before = torch.arange(first, last + 1, device=q.device) * per_query
+    means = index.means(layer)[:, :whole]
     number = torch.arange(means.shape[1], device=q.device)
     seen = number < before[:, None]  # [query_blocks, blocks]
-    is_dense = layer < config.dense_layers
     forced = seen & (
         (number < config.global_tokens // config.block)
         | (number >= before[:, None] - config.window // config.block)
     )
-    dense = (torch.arange(first + 1, last + 2, device=q.device) * size > dense_from) | is_dense
-    forced |= seen & dense[:, None]
+    is_dense = torch.arange(first, last + 1, device=q.device) >= first_dense
+    forced |= seen & is_dense[:, None]
     kept = forced.expand(means.shape[0], -1, -1)
-    far = seen & ~forced
-    if bool(far.any()):
+    if has_far:
         shares = estimated_shares(_pooled(q, start, config, means.shape[0]), index, layer, seen)
-        kept = kept | _chosen(shares.masked_fill(~far, -1.0), config)
+        kept = kept | _chosen(shares.masked_fill(~(seen & ~forced), -1.0), config)
     return _listed(kept, config)
 
 
@@ -168,6 +175,8 @@ def _pooled(q: Tensor, start: int, config: SparseConfig, kv_heads: int) -> Tenso
 def _listed(kept: Tensor, config: SparseConfig) -> BlockLists:
     number = torch.arange(kept.shape[-1], device=kept.device, dtype=torch.int32)
     counts = kept.sum(-1, dtype=torch.int32)
-    most = int(counts.max()) if counts.numel() else 0
+    # On a GPU the width is not worth waiting for.
+    narrow = counts.numel() and counts.device.type == "cpu"
+    most = int(counts.max()) if narrow else kept.shape[-1]
     blocks = torch.where(kept, number, kept.shape[-1]).sort(-1).values[..., :most]
     return BlockLists(blocks.int().contiguous(), counts, config)
