@@ -31,17 +31,44 @@ _FEWEST_ROWS = 16
 _LOG2_E = 1.4426950408889634
 
 
-@triton.jit
-def _fold(scores, values, best, total, acc):  # type: ignore[no-untyped-def]
-    """One step of the online softmax, in base 2. Rows that saw no key yet stay without one."""
+@triton.jit  # type: ignore[untyped-decorator]
+def _look(  # type: ignore[no-untyped-def]
+    q, k_base, v_base, key, there, visible, scale, best, total, acc, WIDTH: tl.constexpr
+):
+    """Lets all rows look at the keys at `key`: one step of the online softmax, in base 2.
+
+    `there` says which of the keys exist, `visible` [rows, keys] who sees which.
+    """
+    lane = tl.arange(0, WIDTH)
+    k = tl.load(k_base + key[None, :] * WIDTH + lane[:, None], mask=there[None, :], other=0.0)
+    scores = tl.dot(q, k, input_precision="ieee") * scale
+    scores = tl.where(visible, scores, float("-inf"))
     new_best = tl.maximum(best, tl.max(scores, 1))
-    # Rows without a key: -inf minus -inf is no number.
+    # Rows that saw no key yet: -inf minus -inf is no number.
     shift = tl.where(new_best == float("-inf"), 0.0, new_best)
     weights = tl.exp2(scores - shift[:, None])
     kept = tl.exp2(best - shift)
     total = total * kept + tl.sum(weights, 1)
-    acc = acc * kept[:, None] + tl.dot(weights.to(values.dtype), values, input_precision="ieee")
+    v = tl.load(v_base + key[:, None] * WIDTH + lane[None, :], mask=there[:, None], other=0.0)
+    acc = acc * kept[:, None] + tl.dot(weights.to(v.dtype), v, input_precision="ieee")
     return new_best, total, acc
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _walk(  # type: ignore[no-untyped-def]
+    q, k_base, v_base, listed, begin, stop, scale, best, total, acc,
+    WIDTH: tl.constexpr, BLOCK: tl.constexpr, STEP: tl.constexpr,
+):  # fmt: skip
+    """Looks at the blocks `listed[begin:stop]`, STEP keys at a time."""
+    offset = tl.arange(0, STEP)
+    for first in range(begin, stop, STEP // BLOCK):
+        place = first + offset // BLOCK
+        seen = place < stop
+        key = tl.load(listed + place, mask=seen, other=0) * BLOCK + offset % BLOCK
+        best, total, acc = _look(
+            q, k_base, v_base, key, seen, seen[None, :], scale, best, total, acc, WIDTH
+        )
+    return best, total, acc
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -67,38 +94,17 @@ def _prefill(  # type: ignore[no-untyped-def]
     best = tl.full((QUERIES,), float("-inf"), tl.float32)
     total = tl.zeros((QUERIES,), tl.float32)
     acc = tl.zeros((QUERIES, WIDTH), tl.float32)
+    k_base += group * k_head
+    v_base += group * v_head
     count = tl.load(counts_base + group * readers + reader)
     listed = blocks_base + (group * readers + reader) * most
-    offset = tl.arange(0, STEP)
-    for first in range(0, count, STEP // BLOCK):
-        place = first + offset // BLOCK
-        seen = place < count
-        key = tl.load(listed + place, mask=seen, other=0) * BLOCK + offset % BLOCK
-        k = tl.load(
-            k_base + group * k_head + key[None, :] * WIDTH + lane[:, None],
-            mask=seen[None, :], other=0.0,
-        )  # fmt: skip
-        scores = tl.dot(q, k, input_precision="ieee") * scale
-        scores = tl.where(seen[None, :], scores, float("-inf"))
-        v = tl.load(
-            v_base + group * v_head + key[:, None] * WIDTH + lane[None, :],
-            mask=seen[:, None], other=0.0,
-        )  # fmt: skip
-        best, total, acc = _fold(scores, v, best, total, acc)
+    best, total, acc = _walk(
+        q, k_base, v_base, listed, 0, count, scale, best, total, acc, WIDTH, BLOCK, STEP
+    )
     key = own + tl.arange(0, QUERIES)
     there = key < start + rows
-    k = tl.load(
-        k_base + group * k_head + key[None, :] * WIDTH + lane[:, None],
-        mask=there[None, :], other=0.0,
-    )  # fmt: skip
-    scores = tl.dot(q, k, input_precision="ieee") * scale
     visible = (key[None, :] <= position[:, None]) & there[None, :]
-    scores = tl.where(visible, scores, float("-inf"))
-    v = tl.load(
-        v_base + group * v_head + key[:, None] * WIDTH + lane[None, :],
-        mask=there[:, None], other=0.0,
-    )  # fmt: skip
-    best, total, acc = _fold(scores, v, best, total, acc)
+    best, total, acc = _look(q, k_base, v_base, key, there, visible, scale, best, total, acc, WIDTH)
     out = acc / total[:, None]
     tl.store(
         out_base + row[:, None] * out_row + head * out_head + lane[None, :],
@@ -126,41 +132,22 @@ def _decode(  # type: ignore[no-untyped-def]
     best = tl.full((PADDED,), float("-inf"), tl.float32)
     total = tl.zeros((PADDED,), tl.float32)
     acc = tl.zeros((PADDED, WIDTH), tl.float32)
+    k_base += group * k_head
+    v_base += group * v_head
     count = tl.load(counts_base + group * rows + row)
     listed = blocks_base + (group * rows + row) * most
     share = tl.cdiv(tl.cdiv(count, SPLITS), STEP // BLOCK) * (STEP // BLOCK)
     stop = tl.minimum(count, (split + 1) * share)
-    offset = tl.arange(0, STEP)
-    for first in range(split * share, stop, STEP // BLOCK):
-        place = first + offset // BLOCK
-        seen = place < stop
-        key = tl.load(listed + place, mask=seen, other=0) * BLOCK + offset % BLOCK
-        k = tl.load(
-            k_base + group * k_head + key[None, :] * WIDTH + lane[:, None],
-            mask=seen[None, :], other=0.0,
-        )  # fmt: skip
-        scores = tl.dot(q, k, input_precision="ieee") * scale
-        scores = tl.where(seen[None, :], scores, float("-inf"))
-        v = tl.load(
-            v_base + group * v_head + key[:, None] * WIDTH + lane[None, :],
-            mask=seen[:, None], other=0.0,
-        )  # fmt: skip
-        best, total, acc = _fold(scores, v, best, total, acc)
+    best, total, acc = _walk(
+        q, k_base, v_base, listed, split * share, stop, scale, best, total, acc, WIDTH, BLOCK, STEP
+    )
     if split == SPLITS - 1:
         # Keys behind the last whole block, fewer than a block of them.
         key = tail + tl.arange(0, BLOCK)
         there = key < end
-        k = tl.load(
-            k_base + group * k_head + key[None, :] * WIDTH + lane[:, None],
-            mask=there[None, :], other=0.0,
-        )  # fmt: skip
-        scores = tl.dot(q, k, input_precision="ieee") * scale
-        scores = tl.where(there[None, :], scores, float("-inf"))
-        v = tl.load(
-            v_base + group * v_head + key[:, None] * WIDTH + lane[None, :],
-            mask=there[:, None], other=0.0,
-        )  # fmt: skip
-        best, total, acc = _fold(scores, v, best, total, acc)
+        best, total, acc = _look(
+            q, k_base, v_base, key, there, there[None, :], scale, best, total, acc, WIDTH
+        )
     empty = total == 0.0
     total = tl.where(empty, 1.0, total)
     out = acc / total[:, None]
