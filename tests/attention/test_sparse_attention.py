@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_contexts import SMALL, new_index, random_context
 from torch import Tensor
 
 from codekiln.attention import (
@@ -36,32 +37,7 @@ HAS_KERNEL = (
     and "avx512_bf16" in CPUINFO.read_text()
     and bool(shutil.which("g++") or shutil.which("clang++"))
 )
-SMALL = SparseConfig(
-    global_tokens=16,
-    window=32,
-    block=16,
-    query_block=32,
-    query_pool=4,
-    group=4,
-    most_groups=2,
-    threshold=0.05,
-    min_blocks=1,
-    max_blocks=3,
-)
 EVERYTHING = replace(SMALL, most_groups=1000, min_blocks=1000, max_blocks=1000)
-
-
-def random_context(seed: int, tokens: int, ratio: int, head_dim: int = 64) -> tuple[Tensor, ...]:
-    random = torch.Generator().manual_seed(seed)
-    q = torch.randn(tokens, 2 * ratio, head_dim, generator=random)
-    keys = torch.randn(2, tokens, head_dim, generator=random)
-    return q, keys, torch.randn(2, tokens, head_dim, generator=random)
-
-
-def new_index(
-    config: SparseConfig, tokens: int, head_dim: int = 64, dtype: torch.dtype = torch.float32
-) -> BlockIndex:
-    return BlockIndex(1, 2, head_dim, tokens, config, dtype, torch.device("cpu"))
 
 
 def chunked(

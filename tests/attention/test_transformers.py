@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -138,6 +141,25 @@ def test_decode_is_really_sparse_with_the_own_cache_only(model: Any) -> None:
     # The prompt is not over the crossover; the first token drawn is.
     assert torch.allclose(ours[0], wanted[0], atol=2e-3)
     assert not torch.allclose(ours[1], wanted[1], atol=0.1)
+
+
+def test_a_copied_cache_goes_on_by_itself_and_a_dropped_one_is_freed(model: Any) -> None:
+    ids = prompts(model, 160)["input_ids"]
+    model.set_attn_implementation(NAME)
+    cache = SparseCache()
+    with torch.no_grad():
+        model(ids[:, :100], past_key_values=cache, logits_to_keep=1)
+        copied = copy.deepcopy(cache)
+        wanted = model(ids[:, 100:], past_key_values=cache).logits
+        found = model(ids[:, 100:], past_key_values=copied).logits
+    assert torch.equal(found, wanted)
+    gc.disable()
+    try:
+        layer = weakref.ref(cache.layers[0])
+        del cache
+        assert layer() is None
+    finally:
+        gc.enable()
 
 
 def test_what_it_does_not_do_goes_to_sdpa(model: Any) -> None:

@@ -9,8 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_contexts import SMALL, new_index, random_context
 
-from codekiln.attention import BlockIndex, SparseConfig, attend_oracle, select, select_for_decode
+from codekiln.attention import attend_oracle, select, select_for_decode
 
 HAS_GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if HAS_GPU else "cpu")
@@ -20,28 +21,11 @@ from codekiln.attention import triton_kernels  # noqa: E402
 if not HAS_GPU and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("there is no GPU and TRITON_INTERPRET is not 1", allow_module_level=True)
 
-CONFIG = SparseConfig(
-    global_tokens=16,
-    window=32,
-    block=16,
-    query_block=32,
-    query_pool=4,
-    group=4,
-    most_groups=2,
-    threshold=0.05,
-    min_blocks=1,
-    max_blocks=3,
-)
-
 
 def context(seed: int, tokens: int, ratio: int, head_dim: int, dtype: torch.dtype) -> Any:
-    generator = torch.Generator().manual_seed(seed)
-    q = torch.randn(tokens, 2 * ratio, head_dim, generator=generator)
-    keys = torch.randn(2, tokens, head_dim, generator=generator)
-    values = torch.randn(2, tokens, head_dim, generator=generator)
-    parts = [part.to(dtype).to(DEVICE) for part in (q, keys, values)]
-    index = BlockIndex(1, 2, head_dim, tokens, CONFIG, dtype, DEVICE)
-    return (*parts, index)
+    parts = random_context(seed, tokens, ratio, head_dim)
+    index = new_index(SMALL, tokens, head_dim, dtype, DEVICE)
+    return (*(part.to(dtype).to(DEVICE) for part in parts), index)
 
 
 @settings(deadline=None, max_examples=12)
@@ -79,12 +63,12 @@ def test_decode_equals_attention_over_the_listed_keys(
     q = q[:1].expand(rows, -1, -1) + torch.arange(rows, device=DEVICE)[:, None, None]
     lists = select_for_decode(q, index, 0, torch.zeros(rows, dtype=torch.long, device=DEVICE))
     found = triton_kernels.attend_listed_rows_triton(q, keys, values, lists)
-    tail = tokens // CONFIG.block * CONFIG.block
+    tail = tokens // SMALL.block * SMALL.block
     for row in range(rows):
         for head in range(2):
             places = list(range(tail, tokens))
             for block in lists.blocks[head, row, : int(lists.counts[head, row])].tolist():
-                places += range(block * CONFIG.block, (block + 1) * CONFIG.block)
+                places += range(block * SMALL.block, (block + 1) * SMALL.block)
             own = q[row, head * ratio : (head + 1) * ratio].double()
             scores = own @ keys[head, places].double().T * 32**-0.5
             wanted = scores.softmax(-1) @ values[head, places].double()

@@ -185,7 +185,7 @@ def test_a_plan_says_the_same_in_json_and_in_its_exit_code(run: Run) -> None:
     fails = run(*card, "v100-32gb", "--json")
     assert (fails.returncode, json.loads(fails.stdout)["fits"]) == (1, False)
     assert "98,304 bytes per token, × 4,096" in run(*card, "h200").stdout
-    assert "weights alone do not fit" in run(*card, "v100-32gb").stdout
+    assert "activations alone do not fit" in run(*card, "v100-32gb").stdout
     here = run("plan")
     assert here.returncode == 0
     assert "bytes per token, × 32,768" in here.stdout

@@ -42,6 +42,13 @@ def test_no_v100_holds_the_30b_model_but_four_do() -> None:
     assert eight.need.weights * 2 == four.need.weights
 
 
+def test_too_many_sequences_are_told_as_such() -> None:
+    plan = make_plan(SMALL, HERE, 1, sequences=2_000_000)
+    assert not plan.fits
+    assert plan.largest_context == 0
+    assert "fewer --sequences" in plan.remedy
+
+
 def test_both_models_fit_32768_tokens_into_24_gb() -> None:
     machine = Machine("this", "", 24 * 10**9, "bfloat16", is_server=False)
     for name in ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"):

@@ -37,11 +37,10 @@ class LayerReport:
 
 
 class AttentionReport:
-    """One LayerReport per layer. `samples` False spares the dense look at single query blocks."""
+    """One LayerReport per layer."""
 
-    def __init__(self, layers: int, *, samples: bool = True) -> None:
+    def __init__(self, layers: int) -> None:
         self.layers = [LayerReport() for _ in range(layers)]
-        self._samples = samples
 
     def observe(
         self,
@@ -63,7 +62,7 @@ class AttentionReport:
         into.select_s += seconds[0]
         into.attend_s += seconds[1]
         reader = readers // 2
-        if self._samples and first + reader > 0:
+        if first + reader > 0:
             into.mass += covered_mass(q, keys, lists, start, reader)
             into.samples += 1
 

@@ -12,7 +12,6 @@ Importing this module needs triton. Without a GPU it runs in Triton's interprete
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 import triton
@@ -170,9 +169,7 @@ def attend_listed_triton(
     config, readers = lists.config, lists.counts.shape[1]
     q, out = _rows_apart(q), torch.empty_like(q, memory_format=torch.contiguous_format)
     keys, values = _heads_apart(keys), _heads_apart(values)
-    _launch(
-        _prefill,
-        (readers, heads),
+    _prefill[(readers, heads)](
         *(q, keys, values, lists.blocks, lists.counts, out),
         *(rows, start, lists.blocks.shape[2], readers, _LOG2_E * head_dim**-0.5),
         *(q.stride(0), q.stride(1), keys.stride(0), values.stride(0)),
@@ -200,9 +197,7 @@ def attend_listed_rows_triton(
     keys, values = _heads_apart(keys), _heads_apart(values)
     out = torch.empty(_SPLITS, rows, heads, head_dim, dtype=torch.float32, device=q.device)
     lse = torch.empty(_SPLITS, rows, heads, dtype=torch.float32, device=q.device)
-    _launch(
-        _decode,
-        (rows, kv_heads, _SPLITS),
+    _decode[(rows, kv_heads, _SPLITS)](
         *(q, keys, values, lists.blocks, lists.counts, out, lse),
         *(rows, heads, lists.blocks.shape[2], tokens // block * block, tokens),
         _LOG2_E * head_dim**-0.5,
@@ -225,10 +220,6 @@ def takes(q: Tensor, lists: BlockLists) -> bool:
     """Whether the kernels can do this: a head width and sizes that are powers of two."""
     sizes = (q.shape[-1], lists.config.block, lists.config.query_block)
     return all(size >= _FEWEST_ROWS and math.log2(size).is_integer() for size in sizes)
-
-
-def _launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **sizes: int) -> None:
-    kernel[grid](*arguments, **sizes)
 
 
 def _rows_apart(q: Tensor) -> Tensor:

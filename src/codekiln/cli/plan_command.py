@@ -96,7 +96,6 @@ def _text(name: str, config: ModelConfig, made: Plan) -> str:
     copied = 0 if machine.is_server else packed_head_count(config, size)
     twice = f"({parameter_count(config):,} + {copied:,} of the head, held twice)"
     numbers = twice if copied else f"{parameter_count(config):,}"
-    heads = -(-config.kv_heads // made.devices)
     rows = [
         (
             "weights",
@@ -106,8 +105,8 @@ def _text(name: str, config: ModelConfig, made: Plan) -> str:
         (
             "keys and values",
             need.kv,
-            f"{config.layers} layers × 2 × {heads} KV heads × {config.head_dim} × {size} bytes "
-            f"= {need.kv_token:,} bytes per token, × {made.context:,}"
+            f"{config.layers} layers × 2 × {made.kv_heads} KV heads × {config.head_dim} × {size} "
+            f"bytes = {need.kv_token:,} bytes per token, × {made.context:,}"
             + (f" × {made.sequences}" if made.sequences > 1 else ""),
         ),
         (
@@ -134,7 +133,8 @@ def _text(name: str, config: ModelConfig, made: Plan) -> str:
     )
     lines.append(f"Keys and values may take {format_bytes(made.kv_room)}, {rule}.")
     if not made.kv_room:
-        lines[-1] = "The weights alone do not fit."
+        alone = "Weights and activations" if machine.is_server else "The weights"
+        lines[-1] = f"{alone} alone do not fit."
     elif made.largest_context == config.context_tokens:
         lines.append(f"Largest context: {made.largest_context:,} tokens, the model's window.")
     else:

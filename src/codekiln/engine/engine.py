@@ -27,6 +27,7 @@ from codekiln.engine.kv_cache import PromptCache, SlotCache
 from codekiln.engine.sampler import Draw, DrawSpec, NoTokenLeftError, draw
 from codekiln.engine.sequence import Event, FinishReason, GenerationRequest, Sequence
 from codekiln.models import kv_token_bytes
+from codekiln.models.footprint import ENGINE_PREFILL_TOKENS
 
 # A guard that rejects this many draws of one sequence without progress gives up on it.
 _MAX_REJECTIONS = 256
@@ -41,7 +42,7 @@ class EngineLimits:
     """
 
     batch: int = 64
-    prefill_tokens: int = 1024
+    prefill_tokens: int = ENGINE_PREFILL_TOKENS
     kv_bytes: int | None = None
 
 
@@ -242,10 +243,8 @@ class Engine:
         widest = max(_slot_tokens(sequence) for sequence in everyone)
         prompts = {id(s.prompt): len(s.prompt.tokens) for s in everyone}
         tokens = widest * len(everyone) + sum(prompts.values())
-        return (
-            tokens * kv_token_bytes(self.config, self._decoder.dtype.itemsize)
-            <= self.limits.kv_bytes
-        )
+        per_token = kv_token_bytes(self.config, self._decoder.dtype.itemsize)
+        return tokens * per_token <= self.limits.kv_bytes
 
     def _decode_step(self) -> list[Event]:
         running = list(self._running)

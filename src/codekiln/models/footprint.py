@@ -10,10 +10,11 @@ from codekiln.models.layout import BFLOAT16_BYTES, kv_token_bytes, required_memo
 # Share of the memory beside the weights that keys and values may take. The rest is for
 # activations, and for the old copy of a storage that grows.
 KV_MEMORY_SHARE = 0.6
+# Prompt tokens that the engine reads per step.
+ENGINE_PREFILL_TOKENS = 1024
 # Rows as wide as the hidden state and the feed-forward together that live at the same time in a
-# layer. Measured as the peak of the resident set: 7.1 for 0.5B, 8.2 for 1.5B, at 1,024 and 4,096
-# tokens.
-LIVE_ROWS = 8
+# layer: an upper estimate, held against the resident set by `bench/activations.py`.
+LIVE_ROWS = 9
 # The sampler works in float32, on the scores, their order and their sum.
 SAMPLER_BYTES = 12
 
@@ -38,7 +39,7 @@ def footprint(
     context: int,
     *,
     sequences: int = 1,
-    prefill_tokens: int = 1024,
+    prefill_tokens: int = ENGINE_PREFILL_TOKENS,
     itemsize: int = BFLOAT16_BYTES,
 ) -> Footprint:
     """The memory for `sequences` contexts of `context` tokens, read `prefill_tokens` at a time."""

@@ -14,7 +14,7 @@ from importlib import resources
 
 from codekiln.core.errors import UsageError
 from codekiln.models.config import ModelConfig
-from codekiln.models.footprint import KV_MEMORY_SHARE, Footprint, footprint
+from codekiln.models.footprint import ENGINE_PREFILL_TOKENS, KV_MEMORY_SHARE, Footprint, footprint
 from codekiln.models.layout import BFLOAT16_BYTES, packed_head_count
 
 _GIB = 1 << 30
@@ -41,15 +41,16 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A footprint held against a machine. Bytes are per device, `largest_context` is in tokens.
+    """A footprint held against a machine. Bytes and KV heads are per device, contexts in tokens.
 
-    `kv_room` is what keys and values may take there; `largest_context` 0 means that the weights
-    alone do not fit.
+    `kv_room` is what keys and values may take there; 0 means that what comes before them does not
+    fit already.
     """
 
     machine: Machine
     devices: int
     sequences: int
+    kv_heads: int
     prefill_rows: int
     context: int
     need: Footprint
@@ -64,9 +65,11 @@ class Plan:
     @property
     def remedy(self) -> str:
         """What to change where it does not fit."""
+        fewer = "fewer --sequences, " if self.sequences > 1 and self.kv_room else ""
         if self.largest_context:
-            fewer = ", fewer --sequences" if self.sequences > 1 else ""
-            return f"Give --context {self.largest_context}{fewer} or a larger machine"
+            return f"Give --context {self.largest_context}, {fewer}or a larger machine"
+        if fewer:
+            return f"Give {fewer}or a larger machine"
         if self.machine.is_server:
             return "Give more --devices, a larger card or a smaller model"
         return "Free memory, or choose a smaller model"
@@ -109,18 +112,19 @@ def make_plan(
     (tensor parallelism). Raises UsageError for numbers that make no sense.
     """
     _refuse_nonsense(config, machine, context, sequences, devices)
-    rows = SERVER_PREFILL_TOKENS if machine.is_server else 1024
+    rows = SERVER_PREFILL_TOKENS if machine.is_server else ENGINE_PREFILL_TOKENS
     whole = footprint(
         config, context, sequences=sequences, prefill_tokens=rows, itemsize=machine.itemsize
     )
     weights = whole.weights
     if machine.is_server:
         weights -= packed_head_count(config, machine.itemsize) * machine.itemsize
-    kv_parts = min(devices, config.kv_heads)
+    # Where there are more devices than KV heads, some heads are held more than once.
+    kv_heads = -(-config.kv_heads // devices)
     need = Footprint(
         weights=-(-weights // devices),
-        kv_token=whole.kv_token // kv_parts,
-        kv=whole.kv // kv_parts,
+        kv_token=whole.kv_token // config.kv_heads * kv_heads,
+        kv=whole.kv // config.kv_heads * kv_heads,
         activations=whole.activations,
     )
     beside = machine.available - need.weights
@@ -130,6 +134,7 @@ def make_plan(
         machine=machine,
         devices=devices,
         sequences=sequences,
+        kv_heads=kv_heads,
         prefill_rows=min(rows, context * sequences),
         context=context,
         need=need,

@@ -6,6 +6,7 @@ half when it is full, and what `update` returns is a view of it.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import torch
@@ -121,7 +122,8 @@ class SparseLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     def _show(self) -> tuple[Tensor, Tensor]:
         assert self._stores is not None
         keys, values = (store[:, :, : self._length] for store in self._stores)
-        setattr(keys, _LAYER, self)
+        # Weak: in a ring with its keys, a cache would outlive its last user.
+        setattr(keys, _LAYER, weakref.ref(self))
         self.keys, self.values = keys, values
         return keys, values
 
@@ -135,8 +137,8 @@ class SparseCache(Cache):
 
 def layer_of(keys: Tensor) -> SparseLayer | None:
     """The layer whose keys these are; None for those of another cache."""
-    found = getattr(keys, _LAYER, None)
-    return found if isinstance(found, SparseLayer) else None
+    found: weakref.ref[SparseLayer] | None = getattr(keys, _LAYER, None)
+    return found() if found is not None else None
 
 
 def new_index(keys: Tensor, config: SparseConfig, capacity: int) -> BlockIndex:

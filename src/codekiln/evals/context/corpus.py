@@ -29,8 +29,8 @@ _FEWEST_BYTES, _MOST_BYTES = 1_000, 10_000
 # Text is encoded anew once the needles are in it; what is too much then goes from the front.
 _SPARE_TOKENS = 128
 _LEFT_OUT = re.compile(r"(^|/)(test|tests|idlelib|lib2to3|site-packages|__pycache__|encodings)/")
-# A line of Python or C++ before which a top-level statement may be put.
-_TOP = re.compile(r"(?m)^(?=(?:def|class|import|from|template|namespace|#include|@)\b|@)")
+# Where a top-level statement of Python begins; the blank line keeps decorators with their function.
+_TOP = re.compile(r"(?<=\n\n)(?=(?:def|class|import|from)\b|@)")
 
 
 @dataclass(frozen=True, slots=True)

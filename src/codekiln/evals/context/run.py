@@ -74,7 +74,7 @@ def measure_contexts(
     tokenizer = checkpoint.tokenizer()
     contexts = [
         make_context(plan.corpus, seed, length, tokenizer, plan.folder)
-        for length in plan.lengths
+        for length in dict.fromkeys(plan.lengths)
         for seed in range(1, plan.contexts + 1)
     ]
     done = {line["sha256"] for line in lines}
