@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from random_models import VOCAB, greedy, random_decoder, random_engine, run
+from random_models import VOCAB, greedy, naive_logits, random_decoder, random_engine, run
 
 from codekiln.attention import SparseConfig
 from codekiln.core.errors import ContextOverflowError, UsageError
@@ -94,6 +94,9 @@ def test_the_reader_predicts_and_answers_as_the_engine_does(sparse: SparseConfig
     drawn = run(random_engine(decoder), greedy((*tokens, *question), 6))[0].tokens
     answer = reader.ask(question, drawn)
     assert answer.is_right
+    whole = naive_logits(decoder, [*tokens, *question, *drawn])[-len(drawn) - 1 : -1]
+    losses = -whole.log_softmax(-1).gather(1, torch.tensor(drawn)[:, None])
+    assert answer.loss == pytest.approx(float(losses.sum()), rel=1e-4)
     wrong = [*drawn[:-1], (drawn[-1] + 1) % VOCAB]
     refused = reader.ask(question, wrong)
     assert not refused.is_right
