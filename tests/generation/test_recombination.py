@@ -74,3 +74,25 @@ def test_the_main_job_recombines_before_it_repairs(sandbox: Isolation) -> None:
     assert answer.candidate is not None
     assert answer.candidate.form == "recombined"
     assert len(backend.calls) == 1
+
+
+def test_versions_that_stand_back_take_part(sandbox: Isolation) -> None:
+    made = bench(sandbox, f"{BAD_WORDS}\n{GOOD_TOTAL}")
+    assert not recombine(made)
+    made.spare_parts += [GOOD_WORDS]
+    assert recombine(made)
+    assert made.candidates[-1].round == 1
+
+
+def test_of_several_combinations_the_common_behaviour_is_taken(sandbox: Isolation) -> None:
+    # All pass the examples.
+    odd = "def words(text):\n    return [] if text == 'ab c' else text.split()\n"
+    also = "def words(text):\n    return list(text.split())\n"
+    made = bench(sandbox, f"{BAD_WORDS}\n{GOOD_TOTAL}")
+    made.spare_parts += [odd, GOOD_WORDS, also]
+    assert recombine(made)
+    space: dict[str, object] = {}
+    exec(made.candidates[-1].code, space)
+    total = space["total"]
+    assert callable(total)
+    assert total("ab c") == 3

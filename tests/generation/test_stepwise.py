@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ast
+
 import pytest
 from scripted_backend import ScriptedBackend
 
@@ -7,6 +9,7 @@ from codekiln.core import Verdict
 from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.options import Strategy
 from codekiln.generation.plans import named_steps
+from codekiln.generation.step_prompts import begun, sub_task
 
 TASK = """# Sum of a formula
 
@@ -24,10 +27,10 @@ numbers(["4", "5"]) -> [4, 5]
 ## Constraints
 - Do not use `eval("1+2")`.
 """
-TOKENS = "text):\n    return text.split('+')\n"
-BAD_TOKENS = "text):\n    return list(text)\n"
-NUMBERS = "parts):\n    return [int(part) for part in parts]\n"
-EVALUATE = "text):\n    return sum(numbers(tokens(text)))\n"
+TOKENS = "def tokens(text):\n    return text.split('+')\n"
+BAD_TOKENS = "def tokens(text):\n    return list(text)\n"
+NUMBERS = "def numbers(parts):\n    return [int(part) for part in parts]\n"
+EVALUATE = "def evaluate(text):\n    return sum(numbers(tokens(text)))\n"
 
 
 def test_the_functions_that_a_task_names_are_steps_and_its_own_comes_last() -> None:
@@ -44,7 +47,7 @@ def test_only_a_task_with_several_functions_is_worth_it() -> None:
 
 def test_each_function_is_checked_by_its_own_examples_before_the_next() -> None:
     backend = ScriptedBackend(
-        [BAD_TOKENS, TOKENS, BAD_TOKENS], [NUMBERS] * 3, [EVALUATE, EVALUATE, EVALUATE, EVALUATE]
+        [BAD_TOKENS, TOKENS, TOKENS, BAD_TOKENS], [NUMBERS] * 4, [EVALUATE] * 4
     )
     options = Options(n=8, seed=1, strategy="stepwise")
     generated = generate_recorded(read_task(TASK), options, backend=backend)
@@ -52,16 +55,17 @@ def test_each_function_is_checked_by_its_own_examples_before_the_next() -> None:
     assert answer.assessment is not None
     assert answer.assessment.verdict is Verdict.PASSED
     assert "split('+')" in answer.code
-    assert generated.record.tokens["beside"] == 100
-    second = backend.calls[1][0].prompt.messages[-1].content
-    assert "split('+')" in second
-    assert "def numbers(parts):" in second
-    assert backend.calls[2][0].prompt.prefill.endswith("def evaluate(")
+    assert generated.record.tokens["beside"] == 120
+    second = backend.calls[1][0].prompt
+    assert "split('+')" in second.prefill
+    assert second.prefill.endswith('\n\n\n# numbers(["4", "5"]) -> [4, 5]\ndef numbers(parts):')
+    assert "\ndef " in second.stop
+    assert backend.calls[2][0].prompt.prefill.endswith("def evaluate(text):")
 
 
 def test_a_step_that_gives_nothing_is_left_out_and_the_rest_goes_on() -> None:
-    whole = "text):\n    return sum(int(part) for part in text.split('+'))\n"
-    backend = ScriptedBackend(*([["?!"] * 3] * 6), *([[whole] * 4] * 6))
+    whole = "def evaluate(text):\n    return sum(int(part) for part in text.split('+'))\n"
+    backend = ScriptedBackend(*([["?!"] * 4] * 4), *([[whole] * 4] * 8))
     options = Options(n=8, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
     assert "def evaluate" in answer.code
@@ -71,8 +75,8 @@ def test_a_plan_is_asked_for_where_the_task_names_no_functions() -> None:
     task = read_task("Write total(text), the sum of a formula. total('1+2') -> 3")
     backend = ScriptedBackend(
         ["split_parts(text)`: the parts\n2. `total(text)`: the sum\n"],
-        ["text):\n    return text.split('+')\n"] * 3,
-        ["text):\n    return sum(int(part) for part in split_parts(text))\n"] * 4,
+        ["def split_parts(text):\n    return text.split('+')\n"] * 4,
+        ["def total(text):\n    return sum(int(part) for part in split_parts(text))\n"] * 4,
     )
     options = Options(n=8, seed=1, strategy="stepwise")
     answer = generate_recorded(task, options, backend=backend).answer
@@ -96,8 +100,10 @@ def test_without_a_plan_whole_drafts_are_drawn(plan: str) -> None:
 def test_the_budget_holds_and_the_drawing_ends_where_every_module_fails(
     n: int, strategy: Strategy
 ) -> None:
-    wrong = "text):\n    return 0\n"
-    backend = ScriptedBackend(*([[wrong] * 10] * 40))
+    wrong = "".join(
+        f"def {name}(x):\n    return 0\n\n\n" for name in ("tokens", "numbers", "evaluate")
+    )
+    backend = ScriptedBackend(*([[wrong] * 16] * 40))
     options = Options(n=n, seed=1, strategy=strategy)
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
     assert not answer.verified
@@ -107,7 +113,8 @@ def test_the_budget_holds_and_the_drawing_ends_where_every_module_fails(
 
 
 def test_a_step_that_does_not_fit_the_window_does_not_cost_the_answer() -> None:
-    backend = ScriptedBackend(*([["text):\n    return 0\n"] * 10] * 40), context_tokens=1324)
+    wrong = "def evaluate(text):\n    return 0\n"
+    backend = ScriptedBackend(*([[wrong] * 10] * 40), context_tokens=1324)
     answer = generate_recorded(read_task(TASK), Options(n=8, seed=1), backend=backend).answer
     assert answer.candidates
 
@@ -130,9 +137,7 @@ numbers(["4", "5"]) -> [4, 5]
 
 
 def test_a_function_with_a_list_item_of_its_own_is_a_small_task() -> None:
-    backend = ScriptedBackend(
-        ["def tokens(text):\n    return text.split('+')\n"] * 3, [NUMBERS] * 3, [EVALUATE] * 4
-    )
+    backend = ScriptedBackend([TOKENS] * 4, [NUMBERS] * 4, [EVALUATE] * 4)
     options = Options(n=8, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(LISTED), options, backend=backend).answer
     assert answer.assessment is not None
@@ -144,26 +149,69 @@ def test_a_function_with_a_list_item_of_its_own_is_a_small_task() -> None:
     assert "evaluate" not in asked
     assert "order does not matter" not in asked
     # What depends on another one is written with that one and the whole task in view.
-    assert "split('+')" in second.messages[-1].content
+    assert "split('+')" in second.prefill
     assert "order does not matter" in second.messages[-1].content
 
 
 def test_more_versions_are_drawn_while_none_passes_its_examples() -> None:
     backend = ScriptedBackend(
-        [BAD_TOKENS] * 3, [BAD_TOKENS, TOKENS, TOKENS], [NUMBERS] * 3, [EVALUATE] * 4
+        [BAD_TOKENS] * 4, [BAD_TOKENS, TOKENS, TOKENS, TOKENS], [NUMBERS] * 4, [EVALUATE] * 4
     )
     options = Options(n=8, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
     assert "split('+')" in answer.code
     seeds = [request.sampling.seed for call in backend.calls[:2] for request in call]
     assert len(set(seeds)) == len(seeds)
+    # What one wording led astray is asked for in another one.
+    first, second = (call[0].prompt for call in backend.calls[:2])
+    assert first.messages != second.messages
+    assert first.prefill != second.prefill
+
+
+def test_more_versions_are_drawn_where_those_that_pass_disagree() -> None:
+    lucky = "def numbers(parts):\n    return [4, 5]\n"
+    sorting = "def numbers(parts):\n    return sorted(map(int, parts))\n"
+    steady = "def numbers(parts):\n    return list(map(int, parts))\n"
+    backend = ScriptedBackend(
+        [TOKENS] * 4, [lucky, sorting, steady, "?!"], [NUMBERS] * 4, [EVALUATE] * 4
+    )
+    options = Options(n=8, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
+    assert "sorted" not in answer.code
+
+
+def test_a_function_stands_right_below_its_examples() -> None:
+    task = read_task(TASK.replace("]\n\n## Con", ']\nnumbers(["x"]) raises ValueError\n\n## Con'))
+    backend = ScriptedBackend(
+        [TOKENS] * 4,
+        ["\n    return [int(part) for part in parts]\n"] * 4,
+        [EVALUATE] * 4,
+    )
+    options = Options(n=4, seed=1, strategy="stepwise")
+    answer = generate_recorded(task, options, backend=backend).answer
+    assert answer.verdict is Verdict.PASSED
+    prefill = backend.calls[1][0].prompt.prefill
+    assert prefill.endswith('\n# numbers(["x"]) raises ValueError\ndef numbers(parts):')
+
+
+def test_what_is_said_of_a_function_is_a_comment_above_it() -> None:
+    task = read_task(LISTED)
+    *_, last = named_steps(task)
+    first, rest = begun(task, last, sub_task(task, last, {"tokens", "numbers"})).split("\n", 1)
+    assert first == "# Shelf of a shop"
+    assert "- `tokens" not in rest
+    assert "# The order does not matter." in rest
+    assert ast.parse(f"{rest}\n    return 1\n").body
+    assert rest.endswith('# evaluate("1+2+30") -> 33\ndef evaluate(text):')
 
 
 def test_a_version_that_only_looked_right_is_replaced_by_a_spare_one() -> None:
-    lucky = "parts):\n    return [4, 5]\n"
-    steady = "parts):\n    return list(map(int, parts))\n"
+    lucky = "def numbers(parts):\n    return [4, 5]\n"
+    steady = "def numbers(parts):\n    return list(map(int, parts))\n"
     backend = ScriptedBackend(
-        [TOKENS] * 3, [lucky, lucky, steady], [EVALUATE] * 4, *([["?!"] * 8] * 4)
+        [TOKENS] * 4, [lucky, lucky, lucky, steady], [EVALUATE] * 4, *([["?!"] * 8] * 4)
     )
     options = Options(n=4, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
@@ -174,10 +222,10 @@ def test_a_version_that_only_looked_right_is_replaced_by_a_spare_one() -> None:
 
 def test_a_copy_of_a_finished_function_inside_the_last_one_does_not_hide_it() -> None:
     copying = (
-        "text):\n    def numbers(parts):\n        return [0 for part in parts]\n"
+        "def evaluate(text):\n    def numbers(parts):\n        return [0 for part in parts]\n"
         "    return sum(numbers(tokens(text)))\n"
     )
-    backend = ScriptedBackend([TOKENS] * 3, [NUMBERS] * 3, [copying] * 4)
+    backend = ScriptedBackend([TOKENS] * 4, [NUMBERS] * 4, [copying] * 4)
     options = Options(n=4, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
     assert answer.assessment is not None
@@ -192,19 +240,9 @@ def test_at_temperature_zero_each_function_is_drawn_once() -> None:
     assert [sum(request.n for request in call) for call in backend.calls[:3]] == [1, 1, 1]
 
 
-def test_more_versions_of_the_last_function_than_the_budget_are_not_all_offered() -> None:
-    wrong = [f"text):\n    return {number}\n" for number in range(6)]
-    backend = ScriptedBackend(
-        [TOKENS] * 3, [NUMBERS] * 3, wrong[:2], wrong[2:4], wrong[4:], *([["?!"] * 4] * 4)
-    )
-    options = Options(n=2, seed=1, strategy="stepwise")
-    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
-    assert len(answer.candidates) == 2
-
-
 def test_a_function_that_fails_its_examples_is_mended_before_it_is_built_on() -> None:
-    bad = "parts):\n    return [int(part) for part in parts[1:]]\n"
-    backend = ScriptedBackend([TOKENS] * 3, *[[bad] * 3] * 3, [EVALUATE] * 4)
+    bad = "def numbers(parts):\n    return [int(part) for part in parts[1:]]\n"
+    backend = ScriptedBackend([TOKENS] * 4, [bad] * 4, [EVALUATE] * 4)
     options = Options(n=4, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
     assert answer.assessment is not None
@@ -214,7 +252,7 @@ def test_a_function_that_fails_its_examples_is_mended_before_it_is_built_on() ->
     assert any("became `return [int(part) for part in parts]`" in note for note in answer.notes)
     assert not answer.verified
     assert "for part in parts]" in answer.code
-    assert "for part in parts]" in backend.calls[-1][0].prompt.messages[-1].content
+    assert "for part in parts]" in backend.calls[-1][0].prompt.prefill
 
 
 SIZED = """# Doubled sum
@@ -229,23 +267,24 @@ product([1, 2]) -> [2, 4]
 ## Constraints
 - Must work for lists of 5,000 numbers.
 """
-DEEP = "items):\n    return [2 * items[0], *product(items[1:])] if items else []\n"
-WHOLE = "items):\n    from itertools import chain\n    return sum(product(items))\n"
+DEEP = "def product(items):\n    return [2 * items[0], *product(items[1:])] if items else []\n"
+WHOLE = "def total(items):\n    from itertools import chain\n    return sum(product(items))\n"
 
 
 def test_the_size_that_a_task_names_is_not_asked_of_its_parts() -> None:
-    backend = ScriptedBackend([DEEP] * 3, [WHOLE] * 4, *[["?!"] * 4] * 3)
+    backend = ScriptedBackend([DEEP] * 4, [WHOLE] * 4, *[["?!"] * 4] * 3)
     options = Options(n=4, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(SIZED), options, backend=backend).answer
     # The part passes in its first round; the whole is what breaks.
-    assert "def product" not in backend.calls[1][0].prompt.prefill
+    assert "def total(items):" in backend.calls[1][0].prompt.prefill
     assert answer.verdict is Verdict.RUNTIME_ERROR
 
 
 def test_an_import_does_not_hide_a_finished_function() -> None:
-    flat = "items):\n    return [2 * item for item in items]\n"
-    hiding = "items):\n    return sum(product(items))\n\n\nfrom itertools import product, chain\n"
-    backend = ScriptedBackend([flat] * 3, [hiding] * 4)
+    flat = "def product(items):\n    return [2 * item for item in items]\n"
+    hiding = "def total(items):\n    return sum(product(items))\n\n\n"
+    hiding += "from itertools import product, chain\n"
+    backend = ScriptedBackend([flat] * 4, [hiding] * 4)
     options = Options(n=4, seed=1, strategy="stepwise")
     answer = generate_recorded(read_task(SIZED), options, backend=backend).answer
     assert answer.assessment is not None

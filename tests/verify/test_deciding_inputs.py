@@ -86,6 +86,17 @@ def test_classes_and_tasks_without_examples_have_none() -> None:
     assert deciding_steps(read_task("Write f().\nf() -> 1"), [RIGHT]) == ()
 
 
+def test_functions_of_one_task_are_told_apart_by_what_each_looks_for() -> None:
+    asked = read_task(
+        "Write main(text). Build it from head(text).\nmain('ab') -> 2\nhead('ab') -> 'a'"
+    )
+    head = "def head(text):\n    return text[0]\n"
+    code = f"{head}\ndef main(text):\n    return 0 if text == 'xyz' else 2\n"
+    steps = deciding_steps(asked, [code])
+    assert {"main", "head"} == {step.function for step in steps}
+    assert "('xyz',)" in {step.args for step in steps}
+
+
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner),

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from codekiln.core import Example, Task
 from codekiln.verify.varied_inputs import variants, varied_sessions
 
+FUNCTIONS = ("main", "words", "count")
+
 
 def task(*calls: str, session: int = 0, **fields: str) -> Task:
     examples = tuple(Example("", call, "None", session=session) for call in calls)
@@ -29,6 +31,25 @@ def test_a_function_task_gives_one_session_of_independent_calls() -> None:
         assert isinstance(numbers, list)
         assert all(isinstance(number, int) for number in numbers)
         assert isinstance(text, str)
+
+
+def test_functions_of_one_task_are_each_varied() -> None:
+    asked = task("main('a b')", "words('a b')", "count([1, 2])", entry_point="main")
+    (session,) = varied_sessions(asked, 20)
+    assert 25 < len(session) <= 41
+    by_name = {name: [s.args for s in session if s.function == name] for name in FUNCTIONS}
+    assert all(len(set(arguments)) > 5 for arguments in by_name.values())
+    assert "('',)" in by_name["main"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"entry_point": "Box"}, {"entry_point": "main", "skeleton": "class Box:\n    ..."}, {}],
+)
+def test_names_that_may_be_methods_are_called_in_sessions(fields: dict[str, str]) -> None:
+    sessions = varied_sessions(task("main('a b')", "words('a b')", **fields), 20)
+    assert len(sessions) > 1
+    assert all(step.method for session in sessions for step in session)
 
 
 def test_variation_is_deterministic_and_bounded() -> None:

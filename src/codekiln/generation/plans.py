@@ -44,7 +44,8 @@ def named_steps(task: Task) -> tuple[Step, ...]:
     steps: dict[str, Step] = {}
     for match in _SIGNATURE.finditer(text):
         name, arguments, rest = match.groups()
-        signature = f"def {name}({arguments}){rest.strip().rstrip(':')}:"
+        returns = rest.strip().rstrip(":")
+        signature = f"def {name}({arguments}) {returns}".strip() + ":"
         if name not in steps and _parses(signature) and _are_parameters(arguments):
             steps[name] = Step(name, signature, item=_item_at(text, match.start()))
     if task.entry_point not in steps:
@@ -63,6 +64,20 @@ def _item_at(text: str, place: int) -> str:
         ends.append(following.start())
     end = min((end for end in ends if end >= 0), default=len(text))
     return "\n".join(line.strip() for line in text[place:end].strip().splitlines())
+
+
+def without_items(text: str) -> str:
+    """The text without its list items; empty where it has none."""
+    lines = text.splitlines()
+    kept: list[str] = []
+    inside = found = False
+    for line in lines:
+        starts = bool(_ITEM.match(line))
+        inside = starts or (inside and line[:1].isspace() and bool(line.strip()))
+        found = found or starts
+        if not inside:
+            kept.append(line)
+    return "\n".join(kept).strip() if found else ""
 
 
 def planned_steps(bench: Workbench) -> tuple[Step, ...]:
@@ -91,6 +106,12 @@ def planned_steps(bench: Workbench) -> tuple[Step, ...]:
         return ()
     own = task.signature.strip() or f"def {task.entry_point}(...)"
     return (*list(steps.values())[:MOST_STEPS], Step(task.entry_point, own))
+
+
+def head_of(step: Step) -> str:
+    """What its definition begins with: the whole signature where it can stand in code."""
+    signature = step.signature.strip()
+    return signature if _parses(signature) else f"def {step.name}("
 
 
 def _parses(signature: str) -> bool:

@@ -177,7 +177,7 @@ def _parts(task: Task, language: Language, context: Sequence[ContextFile]) -> di
     if skeleton and _squeezed(description) in _squeezed(skeleton):
         description = ""
     examples = [
-        text for text in map(_shown_example, task.examples) if text and _squeezed(text) not in shown
+        text for text in map(shown_example, task.examples) if text and _squeezed(text) not in shown
     ]
     return {
         "context": "\n\n".join(map(_context_block, context)),
@@ -206,7 +206,7 @@ def _stub(
     return _fenced(said, fence_for(said), language.fence)
 
 
-def _shown_example(example: Example) -> str:
+def shown_example(example: Example) -> str:
     """What the user wrote, unless that cannot stand alone (a table's row, a JSON object)."""
     text = example.text.strip()
     if example.call is None or not text.startswith(("|", "{")):

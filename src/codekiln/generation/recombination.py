@@ -7,16 +7,18 @@ there already, so this costs runs in the sandbox but no token. Python only.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice, product
+from itertools import combinations, islice, product, zip_longest
 
-from codekiln.core import Candidate, Verdict
+from codekiln.core import Candidate
+from codekiln.generation.mutation import Variant, find_passing_variant
 from codekiln.generation.selection import standing
 from codekiln.generation.workbench import Workbench
-from codekiln.verify import assess_many, parse_python
+from codekiln.verify import parse_python
 
-MAX_TRIALS = 48
+# More would take long to make, and the fewest changes come first.
+MAX_TRIALS = 1500
 # The name under which such a candidate is recorded.
 FORM = "recombined"
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -31,9 +33,9 @@ class _Module:
 
 
 def recombine(bench: Workbench) -> bool:
-    """Add the first combination that passes the checks; True when there is one.
+    """Add the best combination that passes the checks; True when there is one.
 
-    Raises SandboxError.
+    Raises CancelledError and SandboxError.
     """
     if bench.task.language != "python" or not bench.task.checks:
         return False
@@ -42,26 +44,20 @@ def recombine(bench: Workbench) -> bool:
         key=lambda place: (standing(bench.assessments[place]), -place),
         reverse=True,
     )
-    modules = [_module(bench.candidates[place].code) for place in ranked]
-    whole = [module for module in modules if module is not None]
+    modules = {place: _module(bench.candidates[place].code) for place in ranked}
+    whole = {place: module for place, module in modules.items() if module is not None}
     spare = [module for module in map(_module, bench.spare_parts) if module is not None]
     known = {candidate.code.strip() for candidate in bench.candidates}
-    codes = list(
-        islice((c for c in _combinations(whole, spare) if c.strip() not in known), MAX_TRIALS)
-    )
-    if not codes:
+    pool = (variant for variant in _combinations(whole, spare) if variant.code.strip() not in known)
+    found = find_passing_variant(bench, islice(pool, MAX_TRIALS))
+    if found is None:
         return False
-    with bench.clock("recombine"):
-        found = assess_many(codes, bench.task, isolation=bench.isolation)
-    for code, assessment in zip(codes, found, strict=True):
-        if assessment.verdict is Verdict.PASSED:
-            place = len(bench.candidates)
-            bench.candidates.append(
-                Candidate(place, code, code, round=1, parent=ranked[0], form=FORM)
-            )
-            bench.assessments.append(assessment)
-            return True
-    return False
+    place = len(bench.candidates)
+    bench.candidates.append(
+        Candidate(place, found.code, found.code, round=1, parent=found.parent, form=FORM)
+    )
+    bench.assessments.append(found.assessment)
+    return True
 
 
 def _module(code: str) -> _Module | None:
@@ -72,15 +68,17 @@ def _module(code: str) -> _Module | None:
     return _Module(tree, definitions) if definitions else None
 
 
-def _combinations(modules: Sequence[_Module], spare: Sequence[_Module]) -> Iterator[str]:
-    """Modules with definitions of others, the fewest changes to the best modules first."""
+def _combinations(modules: Mapping[int, _Module], spare: Sequence[_Module]) -> Iterator[Variant]:
+    """Modules with definitions of others: the fewest changes first, the modules in turn."""
     seen: set[str] = set()
+    others = [*modules.values(), *spare]
     for changes in (1, 2, 3):
-        for base in modules:
-            for code in _changed(base, [*modules, *spare], changes):
-                if code not in seen:
+        turns = [_changed(base, others, changes) for base in modules.values()]
+        for turn in zip_longest(*turns):
+            for place, code in zip(modules, turn, strict=True):
+                if code is not None and code not in seen:
                     seen.add(code)
-                    yield code
+                    yield Variant(code, place)
 
 
 def _changed(base: _Module, modules: Sequence[_Module], changes: int) -> Iterator[str]:

@@ -17,7 +17,7 @@ from codekiln.sandbox.types import Isolation
 from codekiln.verify.crash_check import HASH_SEED, outputs, prints
 from codekiln.verify.python_source import parse
 from codekiln.verify.sandboxed_calls import Step, run_calls
-from codekiln.verify.steps import in_class_style
+from codekiln.verify.steps import has_functions, in_class_style
 from codekiln.verify.varied_inputs import SeedCall, reads_back, seed_calls, variants
 
 COUNT = 64
@@ -29,7 +29,8 @@ _PROCESS_S = 20.0
 
 def deciding_steps(task: Task, codes: Sequence[str], count: int = COUNT) -> tuple[Step, ...]:
     """At most `count` calls of the task's function; none where its examples cannot be varied."""
-    seeds = [] if in_class_style(task) else [seed for seed in seed_calls(task) if seed.args]
+    varied = has_functions(task) or not in_class_style(task)
+    seeds = [seed for seed in seed_calls(task) if seed.args] if varied else []
     rng = random.Random(0)
     from_literals = [*_with_literals(seeds, _literals(codes))]
     rng.shuffle(from_literals)

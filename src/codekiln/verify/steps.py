@@ -107,15 +107,36 @@ class _Guard(ast.NodeTransformer):
 
 def in_class_style(task: Task) -> bool:
     """True when bare calls may mean methods of a class that the task asks for."""
-    callees = {
-        call.func.id
-        for example in task.examples
-        if (call := bare_call(example.call or "")) is not None and isinstance(call.func, ast.Name)
-    }
-    given = f"{task.signature}\n{task.skeleton}"
+    callees = _callees(task)
     return (
         not task.entry_point
         or task.entry_point not in callees
         or len(callees) > 1
-        or "class " in given
+        or "class " in _given(task)
     )
+
+
+def has_functions(task: Task) -> bool:
+    """True when the examples call functions: the one that is asked for, and perhaps helpers.
+
+    A class that has methods of these names would do as well (see `in_class_style`).
+    """
+    callees = _callees(task)
+    return (
+        task.entry_point in callees
+        and not any(name[:1].isupper() for name in callees)
+        and "class " not in _given(task)
+        and not any(example.session for example in task.examples)
+    )
+
+
+def _callees(task: Task) -> set[str]:
+    return {
+        call.func.id
+        for example in task.examples
+        if (call := bare_call(example.call or "")) is not None and isinstance(call.func, ast.Name)
+    }
+
+
+def _given(task: Task) -> str:
+    return f"{task.signature}\n{task.skeleton}"

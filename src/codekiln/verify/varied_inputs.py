@@ -19,7 +19,7 @@ from typing import cast
 from codekiln.core.task import Task
 from codekiln.verify.python_source import parse_expression
 from codekiln.verify.sandboxed_calls import Step
-from codekiln.verify.steps import bare_call, example_sessions, in_class_style
+from codekiln.verify.steps import bare_call, example_sessions, has_functions, in_class_style
 from codekiln.verify.typed_inputs import signature_of, typed_calls
 
 MAX_SEED_CALLS = 8
@@ -47,19 +47,22 @@ def varied_sessions(task: Task, count: int) -> tuple[tuple[Step, ...], ...]:
     """Sessions with about `count` steps in all; empty when no example can be varied.
 
     A task of functions gives one session of independent steps that begins with the examples'
-    own calls and ends with the first of them again, which shows state kept between calls.
+    own calls and ends with the first of them again, which shows state kept between calls. With
+    several functions it has twice as many.
     """
     if count <= 0:
         return ()
     sessions = example_sessions(task)
     callees = {step.callee for session in sessions for step in session.steps}
     stateful = any(len(session.steps) > 1 for session in sessions)
-    if stateful or (in_class_style(task) and len(callees) > 1):
+    if stateful or (in_class_style(task) and len(callees) > 1 and not has_functions(task)):
         return tuple(islice(_varied_class_sessions(task), MAX_SESSIONS))
     seeds = seed_calls(task)
     typed = _typed_calls(task)
     if not seeds and not typed:
         return ()
+    if len(callees) > 1:
+        count *= 2
     steps: dict[Step, None] = {}
     # Values of the declared types stand between those near the examples, which are more often
     # valid, so that both come before the count ends.

@@ -3,8 +3,10 @@
 from codekiln.generation.mutation.search import (
     FORM,
     Change,
+    Variant,
     best_change,
     find_change,
+    find_passing_variant,
     remark,
     try_changes,
 )
@@ -13,8 +15,10 @@ from codekiln.generation.mutation.variants import variants
 __all__ = [
     "FORM",
     "Change",
+    "Variant",
     "best_change",
     "find_change",
+    "find_passing_variant",
     "remark",
     "try_changes",
     "variants",

@@ -48,7 +48,9 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class _Variant:
+class Variant:
+    """A program to try, made from the one at place `parent` of those given."""
+
     code: str
     parent: int
 
@@ -92,12 +94,27 @@ def find_change(
     `task` is the bench's unless given; `before` is put in front of each program and stays as it is.
     Raises CancelledError and SandboxError.
     """
+    return find_passing_variant(bench, _pool(codes), task=task, before=before, checks=checks)
+
+
+def find_passing_variant(
+    bench: Workbench,
+    pool: Iterable[Variant],
+    *,
+    task: Task | None = None,
+    before: str = "",
+    checks: Sequence[Check] = DEFAULT_CHECKS,
+) -> Change | None:
+    """The best of the programs that pass all checks, among the first MAX_VARIANTS; None: none.
+
+    They are tried in their order, as many as MAX_SECONDS allow. Raises as `find_change` does.
+    """
     task = task or bench.task
     if task.language != "python" or not task.checks:
         return None
     end = time.monotonic() + MAX_SECONDS
     with bench.clock("change"):
-        passing = _passing(bench, task, codes, before, end)
+        passing = _passing(bench, task, pool, before, end)
         found: list[Change] = []
         for some in _batches(passing, _CHECKED_AT_ONCE):
             _refuse_when_cancelled(bench)
@@ -113,7 +130,7 @@ def find_change(
     return best_change(found) if found else None
 
 
-def _pool(codes: Sequence[str]) -> Iterator[_Variant]:
+def _pool(codes: Sequence[str]) -> Iterator[Variant]:
     """Variants of the first programs in turn, none twice."""
     parents: dict[str, int] = {}
     for place, code in enumerate(codes):
@@ -124,16 +141,16 @@ def _pool(codes: Sequence[str]) -> Iterator[_Variant]:
         for place, code in zip(chosen, turn, strict=True):
             if code is not None and code not in seen:
                 seen.add(code)
-                yield _Variant(code, place)
+                yield Variant(code, place)
 
 
 def _passing(
-    bench: Workbench, task: Task, codes: Sequence[str], before: str, end: float
-) -> list[_Variant]:
+    bench: Workbench, task: Task, pool: Iterable[Variant], before: str, end: float
+) -> list[Variant]:
     """The variants that pass the examples at a quick look."""
-    found: list[_Variant] = []
+    found: list[Variant] = []
     tried = 0
-    for batch in _batches(islice(_pool(codes), MAX_VARIANTS), _BATCH):
+    for batch in _batches(islice(pool, MAX_VARIANTS), _BATCH):
         _refuse_when_cancelled(bench)
         bench.on_event(Event("change", tried))
         wholes = [f"{before}{variant.code}" for variant in batch]
@@ -145,7 +162,7 @@ def _passing(
     return found[:_MAX_PASSING]
 
 
-def _batches(variants_: Iterable[_Variant], size: int) -> Iterator[list[_Variant]]:
+def _batches(variants_: Iterable[Variant], size: int) -> Iterator[list[Variant]]:
     rest = iter(variants_)
     while batch := list(islice(rest, size)):
         yield batch

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from codekiln.generation.mutation.expressions import alternatives
 from codekiln.generation.mutation.statements import block_alternatives
+from codekiln.generation.parts import unshadow
 from codekiln.verify import parse_python
 
 # A longer function has more variables than its mistake is likely to be about.
@@ -28,6 +29,10 @@ def variants(code: str) -> Iterator[str]:
     if not all(texts):
         return
     seen: set[str] = set()
+    if mended := _unshadowed(code):
+        yield "\n".join(texts) + "\n"
+        seen |= {"\n".join(texts) + "\n", mended}
+        yield mended
     for place, node in enumerate(tree.body):
         for _ in _changes(node):
             # Only what changed is written anew: a long module has many variants.
@@ -36,6 +41,15 @@ def variants(code: str) -> Iterator[str]:
             if changed and source not in seen:
                 seen.add(source)
                 yield source
+
+
+def _unshadowed(code: str) -> str:
+    """The program without variables that hide its own functions; empty where there are none."""
+    tree = parse_python(code)
+    if not isinstance(tree, ast.Module):
+        return ""
+    names = {node.name for node in tree.body if isinstance(node, _Function)}
+    return f"{ast.unparse(tree)}\n" if unshadow(tree, names) else ""
 
 
 def _changes(top: ast.stmt) -> Iterator[None]:
