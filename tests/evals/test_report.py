@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import re
 import sys
+import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -243,6 +244,19 @@ def test_files_are_written_whole_and_folders_made(runs: list[Stored], tmp_path: 
     (tmp_path / "file").touch()
     with pytest.raises(CodekilnError, match="cannot be written"):
         write_report(runs[:1], tmp_path / "file" / "r.md", None)
+
+
+def test_pictures_alone_are_files_that_stand_by_themselves(
+    runs: list[Stored], tmp_path: Path
+) -> None:
+    write_report(runs, None, None, tmp_path / "pictures")
+    files = sorted((tmp_path / "pictures").iterdir())
+    assert {"cost.svg", "pass-at-k.svg", "verdicts.svg"} <= {file.name for file in files}
+    for file in files:
+        drawing = ElementTree.parse(file).getroot()
+        assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+        style = drawing[0].text or ""
+        assert all(f"{name}:#" in style for name in ("color", "--rule", "--paper"))
 
 
 def test_a_report_needs_a_finished_run(runs: list[Stored], tmp_path: Path) -> None:

@@ -267,6 +267,10 @@ def report_command(
     markdown: Annotated[
         str | None, typer.Option("--markdown", metavar="FILE", help="Write Markdown; '-': stdout.")
     ] = None,
+    pictures: Annotated[
+        str | None,
+        typer.Option("--pictures", metavar="DIR", help="Write the pictures alone, as SVG files."),
+    ] = None,
     results: Results = None,
 ) -> int:
     """Tables and pictures of stored runs. Without a file, Markdown goes to stdout."""
@@ -283,9 +287,9 @@ def report_command(
     )
     if not chosen:
         raise UsageError(f"there is no finished run in {folder}", "See 'codekiln eval run --help'")
-    if markdown == "-" or (markdown is None and html is None):
+    if markdown == "-" or (markdown is None and html is None and pictures is None):
         write_stdout(markdown_report(chosen))
-    write_report(chosen, _path(markdown if markdown != "-" else None), _path(html))
+    write_report(chosen, _path(markdown if markdown != "-" else None), _path(html), _path(pictures))
     return 0
 
 

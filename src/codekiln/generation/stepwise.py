@@ -1,11 +1,9 @@
 """Stepwise generation: a long task is written function by function, each checked on its own.
 
-The plan comes from the task where it names its functions, else from the model. A function that a
-list item of the task describes is put as a small task of its own, any other one with the whole
-task and all finished functions. It is drawn several times, checked with those examples that need
-nothing unwritten, and the best is kept; while none passes, more are drawn, then small changes are
-tried. The last function is the one that was asked for, and the whole is checked with all examples.
-Python only.
+The plan comes from the task where it names its functions, else from the model. Of each function
+several versions are written and checked with those examples that need nothing unwritten; the next
+one is built on the best. The last function is the one that was asked for, and the whole is checked
+with all examples. Python only.
 """
 
 from __future__ import annotations
@@ -28,8 +26,9 @@ def is_worthwhile(bench: Workbench) -> bool:
 def write_stepwise(bench: Workbench) -> tuple[str, ...]:
     """Write the task's functions one by one; the finished modules join the bench's candidates.
 
-    The modules count against the budget; single functions come on top, and their tokens are told
-    apart. Gives remarks for the user. Raises what drawing and checking raise.
+    Of each function there are at most as many versions as candidates are left in the budget, so
+    that they take no more tokens than so many modules; these tokens are told apart. Gives remarks
+    for the user. Raises what drawing and checking raise.
     """
     try:
         return _write(bench)

@@ -26,8 +26,15 @@ from codekiln.evals.store import Stored
 __all__ = ["html_report", "markdown_report", "write_report"]
 
 
-def write_report(runs: Sequence[Stored], markdown: Path | None, html: Path | None) -> None:
+def write_report(
+    runs: Sequence[Stored],
+    markdown: Path | None,
+    html: Path | None,
+    pictures: Path | None = None,
+) -> None:
     """Write the report into the files that are named; each is whole or untouched.
+
+    `pictures` is a folder for the pictures alone, one SVG file each.
 
     Raises UsageError for an unfinished run, MissingExtraError for a page without matplotlib, and
     CodekilnError where a file cannot be written.
@@ -38,6 +45,9 @@ def write_report(runs: Sequence[Stored], markdown: Path | None, html: Path | Non
         for path, make in ((markdown, markdown_report), (html, html_report))
         if path is not None
     ]
+    if pictures is not None:
+        drawn = all_pictures(measure(_distinct(runs)))
+        texts += [(pictures / f"{item.name}.svg", item.standalone()) for item in drawn]
     for path, text in texts:
         try:
             write_atomic(path, text)

@@ -22,6 +22,10 @@ WIDTH_IN = 8.0
 # Stand-ins that become CSS: the page's text colour, its rules and its paper.
 INK, RULE, PAPER = "#010203", "#a1a2a3", "#fdfcfb"
 _CSS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--paper)"}
+_OWN_COLOURS = (
+    "svg{color:#24292f;--rule:#d0d7de;--paper:#fff;background:var(--paper)}"
+    "@media(prefers-color-scheme:dark){svg{color:#c9d1d9;--rule:#30363d;--paper:#0d1117}}"
+)
 # matplotlib's own types of these keys differ from version to version.
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -56,6 +60,10 @@ class Picture:
     title: str
     caption: str
     svg: str
+
+    def standalone(self) -> str:
+        """A file of its own, with its colours inside, for light and for dark surroundings."""
+        return self.svg.replace(">", f"><style>{_OWN_COLOURS}</style>", 1) + "\n"
 
 
 def picture(
