@@ -191,7 +191,8 @@ def test_a_function_stands_right_below_its_examples() -> None:
     )
     options = Options(n=4, seed=1, strategy="stepwise")
     answer = generate_recorded(task, options, backend=backend).answer
-    assert answer.verdict is Verdict.PASSED
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
     prefill = backend.calls[1][0].prompt.prefill
     assert prefill.endswith('\n# numbers(["x"]) raises ValueError\ndef numbers(parts):')
 
@@ -290,3 +291,20 @@ def test_an_import_does_not_hide_a_finished_function() -> None:
     assert answer.assessment is not None
     assert answer.assessment.verdict is Verdict.PASSED
     assert "import product" not in answer.code
+
+
+def test_an_answer_is_no_surer_than_the_functions_that_it_is_built_on() -> None:
+    options = Options(n=8, seed=1, strategy="stepwise")
+    sure = ScriptedBackend([TOKENS] * 4, [NUMBERS] * 4, [EVALUATE] * 4)
+    # As many modules pass at the end, but few versions of a function did.
+    unsure = ScriptedBackend(
+        *([BAD_TOKENS] * 4, [BAD_TOKENS, BAD_TOKENS, BAD_TOKENS, TOKENS]),
+        *([NUMBERS] * 4, [EVALUATE] * 4),
+    )
+    answers = [
+        generate_recorded(read_task(TASK), options, backend=backend).answer
+        for backend in (sure, unsure)
+    ]
+    told = [answer.confidence.probability or 0.0 for answer in answers]
+    assert 0.3 < told[1] < told[0] - 0.1
+    assert "built on functions" in answers[1].why_unverified

@@ -26,7 +26,9 @@ class Evidence:
 
     `passing` of `drawn` candidates pass the `examples` that were run; `agreement` is the mean
     share of the passing ones that give the same results. `repaired` tells that it was written
-    after an example was seen to fail, `passed` that it passes them all.
+    after an example was seen to fail, `passed` that it passes them all. `parts` is the chance
+    that the functions are right which it shares with all other candidates: 1 where each candidate
+    was written by itself.
     """
 
     examples: int
@@ -35,6 +37,7 @@ class Evidence:
     agreement: float
     repaired: bool = False
     passed: bool = True
+    parts: float = 1.0
 
     @property
     def pass_share(self) -> float:
@@ -84,7 +87,7 @@ def probability(evidence: Evidence) -> float | None:
     weights = _weights()
     features = evidence.features()
     total = weights["intercept"] + sum(weights[name] * features[name] for name in FEATURES)
-    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
+    return evidence.parts / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
 
 
 def too_unsure(evidence: Evidence) -> bool:

@@ -12,9 +12,13 @@ from collections.abc import Sequence
 
 from codekiln.core import Candidate
 from codekiln.core.errors import ContextOverflowError
+from codekiln.generation import mutation, recombination
 from codekiln.generation.plans import named_steps, planned_steps
 from codekiln.generation.versions import FORM, write_versions
 from codekiln.generation.workbench import Workbench
+
+# Forms of candidates that may hold the functions which all modules written so have in common.
+SHARING = (FORM, recombination.FORM, mutation.FORM)
 
 
 def is_worthwhile(bench: Workbench) -> bool:
@@ -49,16 +53,18 @@ def _write(bench: Workbench) -> tuple[str, ...]:
         remarks += written.remarks
         if not written.parts:
             continue
+        bench.parts_chance *= written.chance
         finished.append(written.parts[0])
         done.add(step.name)
         # Where one passes, those that do not are wrong.
         bench.spare_parts += written.parts[1 : written.good or None]
     last = write_versions(bench, steps[-1], finished, done, count, len(steps))
     before = "\n\n".join(finished)
+    # All modules share the functions before the last: equal ones would agree for no reason.
     wholes = [f"{before}\n\n{part}".strip() + "\n" for part in last.parts[:count]]
+    bench.set_aside += max(0, last.drawn - len(wholes))
     # What was mended is judged as a repair is: it was made to fit the examples.
-    mended = len(wholes) if remarks else min(len(last.remarks), len(wholes))
-    _offer(bench, wholes, mended)
+    _offer(bench, wholes, count if remarks else len(last.remarks))
     return (*remarks, *last.remarks)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from codekiln.core import Assessment, Candidate, Prompt, Task, Verdict
+from codekiln.generation.confidence import evidence_of, probability
 from codekiln.generation.drafting import Round, draw
 from codekiln.generation.mutation import find_change, remark
 from codekiln.generation.parts import new_part
@@ -35,14 +36,16 @@ WARMTHS = (0.6, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What was written for one function: the best first, each only what is new.
+    """What was written for one function: the best first, each only what is new, none twice.
 
-    The first `good` of them pass the function's own examples; `remarks` are for the user: the
-    first one was mended.
+    The first `good` of them pass the function's own examples, `drawn` were written in all;
+    `chance` is that of the first one to be right, `remarks` are for the user: it was mended.
     """
 
     parts: tuple[str, ...]
     good: int
+    drawn: int
+    chance: float
     remarks: tuple[str, ...] = ()
 
 
@@ -138,16 +141,32 @@ class _Desk:
         """The best first; where none passes, a mended one where changes lead to one."""
         order = self._order()
         ranked = [self.parts[place] for place in order]
+        good = sum(self.assessments[place].verdict is Verdict.PASSED for place in order)
+        remarks: tuple[str, ...] = ()
         # A function is checked by its own examples as a whole answer is, and mended in that way.
-        if self.task.examples and not self.passing:
+        if self.task.examples and not good:
             change = find_change(
                 self.bench, ranked, task=self.task, before=self.before, checks=self.checks
             )
             if change is not None:
-                told = remark(ranked[change.parent], change.code)
-                return Versions((change.code, *ranked), 0, (told,))
-        good = sum(self.assessments[place].verdict is Verdict.PASSED for place in order)
-        return Versions(tuple(ranked), good)
+                remarks = (remark(ranked[change.parent], change.code),)
+                ranked.insert(0, change.code)
+        return Versions(
+            tuple(ranked), good, len(self.drawn), self._chance(mended=bool(remarks)), remarks
+        )
+
+    def _chance(self, *, mended: bool) -> float:
+        """That of the best to be right, by the evidence that its own examples give."""
+        selection = self._selection()
+        if selection is None:
+            return 0.0
+        evidence = evidence_of(self.drawn, self.assessments, selection)
+        if not self.task.examples:
+            # None can be told to be wrong; what is left is whether they agree.
+            evidence = replace(evidence, passing=len(self.drawn), passed=True)
+        elif mended:
+            evidence = replace(evidence, passing=1, agreement=1.0, repaired=True, passed=True)
+        return probability(evidence) or 0.0
 
     def _selection(self) -> Selection | None:
         usable = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codekiln.core import Assessment, Candidate, Prompt, Task, Verdict
-from codekiln.generation.confidence import Evidence, probability
+from codekiln.generation.confidence import LEAST_PROBABILITY, Evidence, probability
 from codekiln.generation.selection import Selection
 from codekiln.languages import get_language
 
@@ -45,6 +45,8 @@ def why_unsure(evidence: Evidence, selection: Selection) -> str:
         reasons.append("it was made to pass them after it had failed")
     elif evidence.pass_share < 0.5:
         reasons.append("few candidates pass them at all")
+    if evidence.parts < LEAST_PROBABILITY:
+        reasons.append("it is built on functions that few examples of their own speak for")
     because = f": {' and '.join(reasons)}" if reasons else ""
     return (
         f"it passes its examples, but the chance that it is right is only about {likely:.0%}"

@@ -39,6 +39,10 @@ class Workbench:
     seconds: dict[str, float] = field(default_factory=dict)
     # Tokens of plans and single functions, which are no candidates themselves.
     side_tokens: int = 0
+    # Drafts of the budget that are no candidates: they say the same as one that is.
+    set_aside: int = 0
+    # That the functions are right which the stepwise candidates have in common.
+    parts_chance: float = 1.0
     # How many candidates there were when those that pass were last told apart.
     told_apart: int = 0
     # Versions of single functions that stand back behind others; recombination may need them.
@@ -47,7 +51,7 @@ class Workbench:
     @property
     def budget(self) -> int:
         """How many candidates may still be drawn."""
-        return max(0, self.options.drafts - len(self.candidates))
+        return max(0, self.options.drafts - len(self.candidates) - self.set_aside)
 
     @property
     def prompt_tokens(self) -> int:
