@@ -276,8 +276,10 @@ def test_a_run_of_repeats_is_told_without_a_test(tmp_path: Path) -> None:
     answers = [outcome(f"p{i}", [True, True], chosen=1, confidence=0.9) for i in range(3)]
     repeated = write_run(tmp_path, answers, mode="verified", id="r", settings={"repeat": 3})
     text = markdown_report([repeated])
-    assert "100.0\u00a0% of problems right." in text
+    assert "humaneval (1 problem, 3 times), verified: 100.0\u00a0% right." in text
     assert "McNemar" not in text
+    named = write_run(tmp_path, answers, id="n", settings={"repeat": 3, "problem": "sort"})
+    assert "(sort, 3 times)" in markdown_report([named])
 
 
 def test_odd_runs_still_make_a_page(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def print_summary(stored: Stored, summary: Summary) -> None:
     """The figures of one run."""
     run = stored.run
     lines = [
-        f"{run.suite} ({summary.problems} problems, {run.language}), {run.model}, {run.mode}",
+        f"{run.suite} ({run.size}, {run.language}), {run.model}, {run.mode}",
         f"  run         {run.id}",
     ]
     scores = [

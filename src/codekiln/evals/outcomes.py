@@ -112,6 +112,14 @@ class Run:
     machine: dict[str, str] = field(default_factory=dict)
     note: str = ""
 
+    @property
+    def size(self) -> str:
+        """What was asked, in words: "164 problems", "quicksort", or "quicksort, 100 times"."""
+        repeat = self.settings.get("repeat", 1)
+        count = self.problems // repeat
+        asked = self.settings.get("problem") or f"{count} problem{'s' * (count != 1)}"
+        return f"{asked}, {repeat} times" if repeat != 1 else asked
+
 
 def run_as_json(run: Run) -> dict[str, Any]:
     """The run as plain JSON values."""

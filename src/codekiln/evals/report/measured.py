@@ -90,14 +90,16 @@ def measure(runs: Sequence[Stored]) -> list[Measured]:
 def headline(stored: Stored, measured: Measured) -> str:
     """The run in one sentence; a mode that chooses is held against its own greedy drafts."""
     run, summary = measured.run, measured.summary
-    where = f"{run.model} on {measured.place} ({summary.problems} problems), {run.mode}"
+    where = f"{run.model} on {measured.place} ({run.size}), {run.mode}"
     if not measured.chooses:
         if run.mode == "sample":
             return f"{where}: {percent(summary.mean)} of the samples right."
         return f"{where}: {percent(summary.greedy)} of problems right."
-    right = f"{where}: {percent(summary.selected)} of problems right"
-    if summary.greedy is None or run.settings.get("repeat", 1) != 1:
+    if run.settings.get("repeat", 1) != 1:
         # Repeats of one problem are not independent, which the test takes problems to be.
+        return f"{where}: {percent(summary.selected)} right."
+    right = f"{where}: {percent(summary.selected)} of problems right"
+    if summary.greedy is None:
         return right + "."
     found = compare(stored, stored, metric_a="greedy", metric_b="selected")
     low, high = found.interval.low, found.interval.high
