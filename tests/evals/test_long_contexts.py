@@ -108,7 +108,7 @@ def test_a_measurement_with_whole_lists_finds_no_difference(tokenizer: ChatToken
     context = make_context("cpp", 1, 2048, tokenizer)
     context = replace(context, tokens=tuple(token % VOCAB for token in context.tokens))
     decoder = random_decoder()
-    arms = make_arms(("dense", "kernel"), WHOLE, decoder.config.layers)
+    arms = make_arms(("sdpa", "sparse"), WHOLE)
     told: list[str] = []
     line = measure(decoder, tokenizer, context, arms, lambda what, *_: told.append(what))
     (found,) = summarise([line])
@@ -116,7 +116,7 @@ def test_a_measurement_with_whole_lists_finds_no_difference(tokenizer: ChatToken
     assert abs(found.rise) < 1e-5
     assert found.density == 1.0
     assert found.covered == pytest.approx(1.0)
-    assert {what.split(", ")[1] for what in told} == {"dense: tokens", "kernel: tokens"}
+    assert {what.split(", ")[1] for what in told} == {"sdpa: tokens", "sparse: tokens"}
 
 
 def a_line(loss: float, agree: float, answers: list[list[float]], seed: int = 1) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def test_numbers_of_the_configuration_are_changed_by_name() -> None:
 @pytest.mark.parametrize("names", [(), ("dense",), ("dense", "dense"), ("dense", "x")])
 def test_senseless_arms_are_refused(names: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
-        make_arms(names, SparseConfig(), 2)
+        make_arms(names, SparseConfig())
 
 
 @pytest.mark.real_model

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from codekiln.attention.block_index import BlockIndex
 from codekiln.attention.config import SparseConfig
+from codekiln.attention.dense import attend_dense
 from codekiln.attention.listed import attend_listed, attend_listed_rows
 from codekiln.attention.oracle import attend_oracle
 from codekiln.attention.partial import Attended, attend_block, attend_block_plain, merge
@@ -23,6 +24,7 @@ __all__ = [
     "SparseConfig",
     "attend_block",
     "attend_block_plain",
+    "attend_dense",
     "attend_listed",
     "attend_listed_rows",
     "attend_oracle",

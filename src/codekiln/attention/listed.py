@@ -29,7 +29,7 @@ def attend_listed(
     block = lists.config.block
     if native is None or not native.takes(q, block):
         return attend_gathered(q, keys, values, lists, start)
-    items = _items(q.shape[0], lists, start)
+    items = work_items(q.shape[0], start, lists.config.query_block, lists.counts, _begins(lists))
     context = Context.of(keys, values)
     return native.attend(q.contiguous(), context, items, lists.blocks.flatten(), block)[0]
 
@@ -85,31 +85,44 @@ def _triton(q: Tensor, lists: BlockLists) -> Any:
 
 def _row_items(lists: BlockLists, tail: int, tail_keys: int) -> Tensor:
     rows = torch.arange(lists.counts.shape[1])
-    return _table(lists, rows, 1, tail if tail_keys else -1, tail_keys)
+    own = tail if tail_keys else -1
+    return _table(lists.counts, _begins(lists), rows, 1, own, tail_keys)
 
 
-def _items(rows: int, lists: BlockLists, start: int) -> Tensor:
-    size = lists.config.query_block
-    own = (torch.arange(lists.counts.shape[1]) + start // size) * size
+def _begins(lists: BlockLists) -> Tensor:
+    """Where each reader's list begins in the flat lists."""
+    kv_heads, readers, most = lists.blocks.shape
+    return torch.arange(kv_heads * readers).view(kv_heads, readers) * most
+
+
+def work_items(rows: int, start: int, size: int, counts: Tensor, begins: Tensor) -> Tensor:
+    """What the kernel works through for `rows` rows at `start`, in query blocks of `size` rows.
+
+    `counts` and `begins` [kv_heads, query blocks] say how long each list is and where it begins.
+    """
+    own = (torch.arange(counts.shape[1]) + start // size) * size
     begin, end = own.clamp(min=start), (own + size).clamp(max=start + rows)
-    return _table(lists, begin - start, end - begin, own, begin - own + 1)
+    return _table(counts, begins, begin - start, end - begin, own, begin - own + 1)
 
 
 def _table(
-    lists: BlockLists, first_row: Tensor, rows: Tensor | int, own: Tensor | int, seen: Tensor | int
+    counts: Tensor,
+    begins: Tensor,
+    first_row: Tensor,
+    rows: Tensor | int,
+    own: Tensor | int,
+    seen: Tensor | int,
 ) -> Tensor:
-    """What the kernel works through, int32 [items, 8]: the fields of its `Item`.
+    """The fields of the kernel's `Item`, int32 [items, 8].
 
     The arguments are by reader. The longest come first, so that no thread ends with one alone.
     """
-    kv_heads, readers, most = lists.blocks.shape
-    head, reader = torch.arange(kv_heads)[:, None], torch.arange(readers)
-    table = torch.zeros(kv_heads, readers, 8, dtype=torch.int32)
-    table[..., 1] = head
+    table = torch.zeros(*counts.shape, 8, dtype=torch.int32)
+    table[..., 1] = torch.arange(len(counts))[:, None]
     table[..., 2] = first_row
     table[..., 3] = rows
-    table[..., 4] = (head * readers + reader) * most
-    table[..., 5] = lists.counts
+    table[..., 4] = begins
+    table[..., 5] = counts
     table[..., 6] = own
     table[..., 7] = seen
     table = table.flatten(0, 1)

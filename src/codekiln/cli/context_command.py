@@ -40,8 +40,8 @@ def context_command(
         list[str] | None,
         typer.Option(
             "--arm",
-            help="dense, kernel (dense by the sparse kernel) or sparse; repeatable, the first is "
-            "the reference; dense and sparse if absent.",
+            help="dense, sdpa (dense by PyTorch alone) or sparse; repeatable, the first is the "
+            "reference; dense and sparse if absent.",
         ),
     ] = None,
     change: Annotated[

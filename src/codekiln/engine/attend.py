@@ -4,7 +4,8 @@ Grouped queries are packed per KV head, so that keys and values are read once pe
 the ratio of heads. Parts of a context (past and chunk, shared prompt and slot) are attended
 separately and merged by their log-sum-exp, which is exact (FlashDecoding, arXiv 2311.01282).
 
-A prompt with a block index is attended sparsely, see codekiln.attention; what a slot adds is dense.
+Long prompts go through the compiled kernel where there is one, see codekiln.attention; a prompt
+with a block index is attended sparsely. What a slot adds is dense.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from codekiln.attention import (
     Attended,
     BlockIndex,
     attend_block,
+    attend_dense,
     attend_listed,
     attend_listed_rows,
     merge,
@@ -27,6 +29,9 @@ from codekiln.attention import (
     select_for_decode,
 )
 from codekiln.engine.kv_cache import PromptCache, SlotCache
+
+# Chunks that end before go through PyTorch: there is little to gain.
+COMPILED_FROM = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,14 @@ class Chunk:
 
 
 class PrefillAttend:
-    """Attention of a packed run of prompt chunks; each sees its own prompt only."""
+    """Attention of a packed run of prompt chunks; each sees its own prompt only.
 
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
+    Without `compiled` dense attention is PyTorch's at any length.
+    """
+
+    def __init__(self, chunks: Sequence[Chunk], compiled: bool = True) -> None:
         self._chunks = chunks
+        self._compiled = compiled
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """See `codekiln.engine.decoder.Attend`."""
@@ -56,10 +65,16 @@ class PrefillAttend:
             keys[:, chunk.start : chunk.end] = k[rows].transpose(0, 1)
             values[:, chunk.start : chunk.end] = v[rows].transpose(0, 1)
             index = chunk.prompt.index
-            if index is None:
-                out[rows] = _attend_chunk(q[rows], keys, values, chunk)
-            else:
+            if index is not None:
                 out[rows] = _attend_sparse(layer, q[rows], keys, values, chunk, index)
+            elif (
+                self._compiled
+                and chunk.end > COMPILED_FROM
+                and (dense := attend_dense(q[rows], keys, values, chunk.start)) is not None
+            ):
+                out[rows] = dense
+            else:
+                out[rows] = _attend_chunk(q[rows], keys, values, chunk)
         return out
 
 

@@ -25,8 +25,8 @@ from codekiln.models import ChatTokenizer
 
 # Losses are summed over runs of so many tokens, which are what the intervals resample.
 WINDOW = 256
-# Arm names. `kernel` reads everything through the sparse kernel: a second dense implementation.
-DENSE, KERNEL, SPARSE = "dense", "kernel", "sparse"
+# Arm names. `dense` is what the engine does, `sdpa` dense attention by PyTorch alone.
+DENSE, SDPA, SPARSE = "dense", "sdpa", "sparse"
 
 
 # What is being done, how much of it is done, and how much there is.
@@ -35,27 +35,28 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One kind of attention; `sparse` None is the engine's dense path."""
+    """One kind of attention; `sparse` None is dense, through the kernel only where `compiled`."""
 
     name: str
-    sparse: SparseConfig | None
+    sparse: SparseConfig | None = None
+    compiled: bool = True
 
 
-def make_arms(names: Sequence[str], sparse: SparseConfig, layers: int) -> tuple[Arm, ...]:
+def make_arms(names: Sequence[str], sparse: SparseConfig) -> tuple[Arm, ...]:
     """Arms by name, the first the reference. Sparse ones read sparsely at any length."""
-    configs = {
-        DENSE: None,
-        KERNEL: replace(sparse, crossover=0, dense_layers=layers),
-        SPARSE: replace(sparse, crossover=0),
+    arms = {
+        DENSE: Arm(DENSE),
+        SDPA: Arm(SDPA, compiled=False),
+        SPARSE: Arm(SPARSE, replace(sparse, crossover=0)),
     }
     for name in names:
-        if name not in configs:
-            raise UsageError(f"Unknown arm {name!r}", f"Known arms: {', '.join(configs)}")
+        if name not in arms:
+            raise UsageError(f"Unknown arm {name!r}", f"Known arms: {', '.join(arms)}")
     if len(names) < 2 or len(set(names)) < len(names):
         raise UsageError(
             "a measurement holds different arms against a reference", "Name two or more"
         )
-    return tuple(Arm(name, configs[name]) for name in names)
+    return tuple(arms[name] for name in names)
 
 
 def measure(
@@ -75,7 +76,7 @@ def measure(
     for arm in arms:
         name = f"{context.corpus} {len(context.tokens):,} #{context.seed}, {arm.name}"
         begun = time.perf_counter()
-        reader = LongReader(decoder, context.tokens, arm.sparse)
+        reader = LongReader(decoder, context.tokens, arm.sparse, arm.compiled)
         on_tokens = functools.partial(tell, f"{name}: tokens")
         predictions = reader.read(first, on_tokens)
         read_s = time.perf_counter() - begun
@@ -140,7 +141,7 @@ def keep(path: Path, settings: Mapping[str, Any], measured: Mapping[str, Any]) -
 
 def describe_arms(arms: Sequence[Arm]) -> dict[str, Any]:
     """The arms as JSON."""
-    return {arm.name: asdict(arm.sparse) if arm.sparse else None for arm in arms}
+    return {arm.name: {k: v for k, v in asdict(arm).items() if k != "name"} for arm in arms}
 
 
 def _parsed(path: Path) -> Iterator[dict[str, Any]]:

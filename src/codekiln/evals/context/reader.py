@@ -42,12 +42,18 @@ class Answer:
 
 
 class LongReader:
-    """One context in one cache. `sparse` None is the engine's dense attention."""
+    """One context in one cache. `sparse` None is the engine's dense attention, without `compiled`
+    that of PyTorch alone."""
 
     def __init__(
-        self, decoder: Decoder, tokens: Sequence[int], sparse: SparseConfig | None
+        self,
+        decoder: Decoder,
+        tokens: Sequence[int],
+        sparse: SparseConfig | None = None,
+        compiled: bool = True,
     ) -> None:
         self._decoder = decoder
+        self._compiled = compiled
         self._sparse = sparse
         self._context = tuple(tokens)
         self._cache = self._new_cache((*self._context, *[0] * _ROOM))
@@ -105,7 +111,7 @@ class LongReader:
             torch.tensor(cache.tokens[start:end], device=device),
             torch.arange(start, end, device=device),
             end - 1,
-            PrefillAttend([Chunk(cache, start, end)]),
+            PrefillAttend([Chunk(cache, start, end)], self._compiled),
         )
         cache.length = end
         return hidden

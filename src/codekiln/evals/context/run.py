@@ -59,7 +59,7 @@ def measure_contexts(
     files = ensure(plan.model or settings.model, progress=progress)
     checkpoint = open_checkpoint(files)
     _refuse_nonsense(plan, checkpoint.config.context_tokens)
-    arms = make_arms(plan.arms, sparse, checkpoint.config.layers)
+    arms = make_arms(plan.arms, sparse)
     described = {
         "model": files.name,
         "weights": files.sha256,

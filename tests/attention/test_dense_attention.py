@@ -1,0 +1,57 @@
+"""Dense attention through the compiled kernel, held against float32 attention in PyTorch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_contexts import random_context
+
+from codekiln.attention import attend_block_plain, attend_dense
+from codekiln.attention.native import load_native
+
+needs_kernel = pytest.mark.skipif(load_native() is None, reason="no compiled kernel here")
+
+
+@needs_kernel
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 99),
+    ends=st.lists(st.integers(1, 700), min_size=1, max_size=4, unique=True).map(sorted),
+    ratio=st.sampled_from([1, 6, 7, 8]),
+    head_dim=st.sampled_from([64, 128]),
+)
+def test_chunks_of_any_size_equal_dense_attention(
+    seed: int, ends: list[int], ratio: int, head_dim: int
+) -> None:
+    q, keys, values = (part.bfloat16() for part in random_context(seed, ends[-1], ratio, head_dim))
+    wanted = (
+        attend_block_plain(
+            q.float().transpose(0, 1)[None], keys.float()[None], values.float()[None], causal=True
+        )
+        .out[0]
+        .transpose(0, 1)
+    )
+    start = 0
+    for end in ends:
+        out = attend_dense(q[start:end], keys, values, start)
+        assert out is not None
+        torch.testing.assert_close(out.float(), wanted[start:end], atol=0.02, rtol=0.02)
+        start = end
+
+
+@needs_kernel
+def test_keys_behind_the_rows_are_not_seen() -> None:
+    q, keys, values = (part.bfloat16() for part in random_context(1, 300, 7))
+    out = attend_dense(q[100:200], keys, values, 100)
+    keys[:, 200:], values[:, 200:] = float("nan"), float("nan")
+    again = attend_dense(q[100:200], keys, values, 100)
+    assert out is not None
+    assert again is not None
+    assert torch.equal(out, again)
+
+
+def test_other_tensors_are_left_to_pytorch() -> None:
+    q, keys, values = random_context(1, 100, 7)
+    assert attend_dense(q, keys, values, 0) is None
