@@ -8,10 +8,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # Names a package set that is installed; a change of the lock or of pyproject installs again.
 INSTALLED = $(VENV)/.installed-$(1)
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench bench-attention clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(call INSTALLED,local) ## Ask the 0.5B model for code and see it checked
 	$(BIN)/codekiln generate --task examples/merge_intervals.md --seed 1
@@ -32,6 +32,10 @@ format: $(call INSTALLED,dev) ## Format the code in place
 
 bench: $(call INSTALLED,dev) ## Generation speed beside transformers and llama.cpp (QUICK=1: small)
 	$(BIN)/python bench/generation_speed.py
+
+bench-attention: $(call INSTALLED,dev) ## Prefill and decode of long prompts, dense and sparse (hours)
+	$(BIN)/python bench/attention_speed.py --model qwen2.5-coder-0.5b
+	$(BIN)/python bench/attention_speed.py --model qwen2.5-coder-1.5b
 
 clean: ## Remove the virtual environment and caches of tools (weights stay)
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import random
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -46,8 +48,8 @@ def test_functions_of_one_task_are_each_varied() -> None:
     "fields",
     [{"entry_point": "Box"}, {"entry_point": "main", "skeleton": "class Box:\n    ..."}, {}],
 )
-def test_names_that_may_be_methods_are_called_in_sessions(fields: dict[str, str]) -> None:
-    sessions = varied_sessions(task("main('a b')", "words('a b')", **fields), 20)
+def test_names_that_may_be_methods_are_called_in_sessions(fields: dict[str, Any]) -> None:
+    sessions = varied_sessions(replace(task("main('a b')", "words('a b')"), **fields), 20)
     assert len(sessions) > 1
     assert all(step.method for session in sessions for step in session)
 
