@@ -5,7 +5,7 @@ import ast
 import pytest
 from scripted_backend import ScriptedBackend
 
-from codekiln.core import Verdict
+from codekiln.core import Prompt, Verdict
 from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.options import Strategy
 from codekiln.generation.plans import named_steps
@@ -46,9 +46,7 @@ def test_only_a_task_with_several_functions_is_worth_it() -> None:
 
 
 def test_each_function_is_checked_by_its_own_examples_before_the_next() -> None:
-    backend = ScriptedBackend(
-        [BAD_TOKENS, TOKENS, TOKENS, BAD_TOKENS], [NUMBERS] * 4, [EVALUATE] * 4
-    )
+    backend = ScriptedBackend([BAD_TOKENS, TOKENS, TOKENS, TOKENS], [NUMBERS] * 4, [EVALUATE] * 4)
     options = Options(n=8, seed=1, strategy="stepwise")
     generated = generate_recorded(read_task(TASK), options, backend=backend)
     answer = generated.answer
@@ -108,8 +106,13 @@ def test_the_budget_holds_and_the_drawing_ends_where_every_module_fails(
     answer = generate_recorded(read_task(TASK), options, backend=backend).answer
     assert not answer.verified
     assert len(answer.candidates) <= n
-    seeds = [request.sampling.seed for call in backend.calls[:2] for request in call]
-    assert len(set(seeds)) == len(seeds)
+    drawn = [
+        (request.prompt, (request.sampling.seed or 0) + sample)
+        for call in backend.calls
+        for request in call
+        for sample in range(request.n)
+    ]
+    assert len(set(drawn)) == len(drawn)
 
 
 def test_a_step_that_does_not_fit_the_window_does_not_cost_the_answer() -> None:
@@ -308,3 +311,70 @@ def test_an_answer_is_no_surer_than_the_functions_that_it_is_built_on() -> None:
     told = [answer.confidence.probability or 0.0 for answer in answers]
     assert 0.3 < told[1] < told[0] - 0.1
     assert "built on functions" in answers[1].why_unverified
+
+
+@pytest.mark.parametrize(("n", "temperature"), [(1, 0.8), (2, 0.8), (8, 0.8), (4, 0.0)])
+def test_a_task_without_a_usable_last_function_is_still_answered(
+    n: int, temperature: float
+) -> None:
+    backend = ScriptedBackend(*[["?!"] * 8] * 12)
+    options = Options(n=n, seed=1, temperature=temperature, strategy="stepwise")
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert answer.verdict is Verdict.SYNTAX_ERROR
+    assert len(answer.candidates) <= n
+
+
+def test_a_task_in_another_language_is_written_at_once() -> None:
+    task = read_task(TASK, language="javascript")
+    backend = ScriptedBackend(["function evaluate(text) { return 0; }"] * 4, *[["?!"] * 8] * 4)
+    options = Options(n=4, seed=1, strategy="stepwise")
+    answer = generate_recorded(task, options, backend=backend).answer
+    assert "function evaluate" in answer.code
+    assert len(backend.calls[0][0].prompt.prefill) < 40
+
+
+def test_a_second_wording_that_does_not_fit_costs_only_itself() -> None:
+    class Narrow(ScriptedBackend):
+        def count_tokens(self, prompt: Prompt) -> int:
+            written_already = "are written already" in prompt.messages[-1].content
+            return 4096 if written_already else super().count_tokens(prompt)
+
+    backend = Narrow([TOKENS] * 4, [NUMBERS] * 4, [EVALUATE] * 4, context_tokens=2048)
+    options = Options(n=4, seed=1, strategy="stepwise")
+    answer = generate_recorded(read_task(TASK), options, backend=backend).answer
+    assert answer.assessment is not None
+    assert answer.assessment.verdict is Verdict.PASSED
+    assert not any("would not fit" in note for note in answer.notes)
+
+
+def test_what_did_not_fit_once_is_not_tried_again() -> None:
+    wrong = "def evaluate(text):\n    return 0\n"
+    backend = ScriptedBackend(*([[wrong] * 10] * 40), context_tokens=1324)
+    answer = generate_recorded(read_task(TASK), Options(n=8, seed=1), backend=backend).answer
+    assert sum("would not fit" in note for note in answer.notes) <= 1
+
+
+def test_one_usable_version_of_many_says_less_than_four_that_agree() -> None:
+    task = read_task(TASK.replace('numbers(["4", "5"]) -> [4, 5]\n', ""))
+    options = Options(n=8, seed=1, strategy="stepwise")
+    many = ScriptedBackend([TOKENS] * 4, [NUMBERS] * 4, [EVALUATE] * 4)
+    one = ScriptedBackend(
+        *([TOKENS] * 4, [NUMBERS, "?!", "?!", "?!"], ["?!"] * 4, [EVALUATE] * 4),
+    )
+    told = [
+        generate_recorded(task, options, backend=backend).answer.confidence.probability or 0.0
+        for backend in (many, one)
+    ]
+    assert told[1] < told[0] - 0.2
+
+
+def test_an_answer_without_stepwise_parts_is_not_judged_by_them() -> None:
+    halves = [
+        f"{BAD_TOKENS}\n{NUMBERS}\n{EVALUATE}",
+        f"{TOKENS}\ndef numbers(parts):\n    return []\n\n{EVALUATE}",
+    ]
+    backend = ScriptedBackend([*halves, *halves], *[["?!"] * 8] * 12)
+    answer = generate_recorded(read_task(TASK), Options(n=8, seed=1), backend=backend).answer
+    assert answer.candidate is not None
+    assert answer.candidate.form == "recombined"
+    assert "built on functions" not in answer.why_unverified

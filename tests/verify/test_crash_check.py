@@ -233,3 +233,24 @@ def test_a_function_that_works_in_place_does_what_it_is_for(sandbox: Isolation) 
 )
 def test_only_a_task_that_says_so_forbids_changing_arguments(text: str, forbidden: bool) -> None:
     assert forbids_changes(Task(text)) is forbidden
+
+
+def test_classes_with_methods_of_several_functions_are_told_apart(sandbox: Isolation) -> None:
+    task = Task(
+        "Write area and perimeter as methods of one class",
+        entry_point="area",
+        examples=(Example("", "area(2, 3)", "6"), Example("", "perimeter(2, 3)", "10")),
+    )
+    bodies = [("w * h", "2 * (w + h)"), ("6", "10")]
+    classes = [
+        f"class Shape:\n    def area(self, w, h):\n        return {area}\n"
+        f"    def perimeter(self, w, h):\n        return {perimeter}\n"
+        for area, perimeter in bodies
+    ]
+    functions = (
+        "def area(w, h):\n    return w * h\n\ndef perimeter(w, h):\n    return 2 * (w + h)\n"
+    )
+    right, constant, plain = (run(code, sandbox, task) for code in (*classes, functions))
+    assert right.verdict is constant.verdict is Verdict.PASSED
+    assert right.behaviour != constant.behaviour
+    assert right.behaviour == plain.behaviour

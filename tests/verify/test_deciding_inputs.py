@@ -93,8 +93,9 @@ def test_functions_of_one_task_are_told_apart_by_what_each_looks_for() -> None:
     head = "def head(text):\n    return text[0]\n"
     code = f"{head}\ndef main(text):\n    return 0 if text == 'xyz' else 2\n"
     steps = deciding_steps(asked, [code])
-    assert {"main", "head"} == {step.function for step in steps}
-    assert "('xyz',)" in {step.args for step in steps}
+    assert {"main", "head"} == {step.callee for step in steps}
+    assert "main('xyz')" in {step.source for step in steps}
+    assert all(step.method for step in steps)
 
 
 _VALUES = st.recursive(

@@ -22,7 +22,7 @@ from codekiln.generation.recombination import recombine
 from codekiln.generation.repair import can_repair, kept, repair
 from codekiln.generation.schedule import form_of, is_settled, next_drafts
 from codekiln.generation.selection import Selection, select
-from codekiln.generation.stepwise import SHARING, is_worthwhile, write_stepwise
+from codekiln.generation.stepwise import is_worthwhile, shares_parts, write_stepwise
 from codekiln.generation.telling_apart import tell_apart
 from codekiln.generation.wording import answer_notes, why_unsure, why_unverified
 from codekiln.generation.workbench import Workbench, prompt_budget
@@ -89,8 +89,13 @@ def answer_task(
     tell_apart(bench)
     selection = _choose(bench)
     evidence = evidence_of(bench.candidates, bench.assessments, selection)
-    if bench.candidates[selection.index].form in SHARING:
-        evidence = replace(evidence, parts=bench.parts_chance)
+    if shares_parts(bench, bench.candidates[selection.index]):
+        evidence = replace(
+            evidence,
+            parts=bench.parts_chance,
+            drawn=evidence.drawn + bench.set_aside,
+            passing=evidence.passing + bench.set_aside_passing,
+        )
     return Result(
         _answer(bench, prompt, selection, evidence, remarks),
         prompt,

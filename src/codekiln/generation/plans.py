@@ -7,6 +7,7 @@ Python only.
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from dataclasses import dataclass, replace
 
@@ -100,7 +101,9 @@ def planned_steps(bench: Workbench) -> tuple[Step, ...]:
     steps: dict[str, Step] = {}
     for line in (prompt.prefill + drawn[0].completion).splitlines():
         match = _PLAN_LINE.match(line)
-        if match and _parses(f"def {match[1]}({match[2]}):") and match[1] != task.entry_point:
+        if match is None or match[1] == task.entry_point or hasattr(builtins, match[1]):
+            continue
+        if _parses(f"def {match[1]}({match[2]}):"):
             steps[match[1]] = Step(match[1], f"def {match[1]}({match[2]}):", match[3].strip())
     if not steps:
         return ()

@@ -1,7 +1,7 @@
 """The prompts for one function of a long task, and the small task that it is.
 
-A function whose list item names no other is put as a task of its own. Every function is also put
-with the whole task, in two ways: as an answer that has been begun, and as a request to go on.
+A function whose list item names no other one is put as a task of its own, then with the whole task
+as an answer that has been begun; any other one so at once, then as a request to go on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def sub_task(task: Task, step: Step, done: Collection[str]) -> Task:
         and (used := _names(example.call)) & {step.name}
         and not (used & named) - known
     )
-    alone = step.item and not _names_in(step.item) & {*done}
+    alone = step.item and not _names_in(step.item) & (named - {step.name})
     return replace(
         task,
         description=step.item if alone else task.description,
@@ -56,7 +56,8 @@ def _names(source: str) -> set[str]:
 
 
 def _names_in(prose: str) -> set[str]:
-    return set(re.findall(r"\w+", prose))
+    """Names in code marks or before an argument list; other words are words."""
+    return set(re.findall(r"(?<=`)\w+|\w+(?=\()", prose))
 
 
 def step_prompts(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from codekiln.core import Assessment, Candidate, Prompt, Task, Verdict
+from codekiln.core.errors import ContextOverflowError
 from codekiln.generation.confidence import evidence_of, probability
 from codekiln.generation.drafting import Round, draw
 from codekiln.generation.mutation import find_change, remark
@@ -32,19 +33,22 @@ FORM = "stepwise"
 # A module of many functions has many places to go wrong, and any of them spoils it: so the first
 # versions are drawn at a lower temperature, those after a failure are to differ more.
 WARMTHS = (0.6, 1.0)
+_EVEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
     """What was written for one function: the best first, each only what is new, none twice.
 
-    The first `good` of them pass the function's own examples, `drawn` were written in all;
-    `chance` is that of the first one to be right, `remarks` are for the user: it was mended.
+    The first `good` of them pass the function's own examples. `drawn` were written in all, of
+    which `passing` pass; `chance` is that of the first one to be right, even odds where nothing
+    tells; `remarks` are for the user: it was mended.
     """
 
     parts: tuple[str, ...]
     good: int
     drawn: int
+    passing: int
     chance: float
     remarks: tuple[str, ...] = ()
 
@@ -67,9 +71,16 @@ def write_versions(
     # Without warmth every round would give the same again.
     sizes = (first, count - first) if bench.options.temperature > 0 else (1,)
     prompts = step_prompts(bench, step, desk.task, finished)
-    for size, warmth, prompt in zip(sizes, WARMTHS, prompts, strict=False):
-        if size > 0 and not desk.is_settled():
-            desk.draw(prompt, size, warmth * bench.options.temperature)
+    for size, warmth in zip(sizes, WARMTHS, strict=False):
+        if size == 0 or desk.is_settled():
+            break
+        try:
+            prompt = next(prompts)
+        except ContextOverflowError:
+            if not desk.drawn:
+                raise
+            break
+        desk.draw(prompt, size, warmth * bench.options.temperature)
     return desk.versions()
 
 
@@ -120,7 +131,7 @@ class _Desk:
                 self.task, drafts, bench.options, bench.backend, bench.on_event, bench.cancel
             )
         bench.side_tokens += sum(candidate.completion_tokens for candidate in new)
-        parts = [new_part(candidate.code, self.step.name, self.done) for candidate in new]
+        parts = [new_part(candidate.code, self.step.name, self.finished) for candidate in new]
         codes = [f"{self.before}{part}\n" if part else "" for part in parts]
         with bench.clock("check"):
             self.assessments += assess_many(
@@ -134,7 +145,7 @@ class _Desk:
         selection = self._selection()
         if selection is None:
             return False
-        passes = selection.standing.passed or not self.task.examples
+        passes = selection.standing.passed or not self.task.checks
         return passes and 2 * len(selection.cluster.members) >= len(self.drawn)
 
     def versions(self) -> Versions:
@@ -144,7 +155,7 @@ class _Desk:
         good = sum(self.assessments[place].verdict is Verdict.PASSED for place in order)
         remarks: tuple[str, ...] = ()
         # A function is checked by its own examples as a whole answer is, and mended in that way.
-        if self.task.examples and not good:
+        if self.task.checks and not good:
             change = find_change(
                 self.bench, ranked, task=self.task, before=self.before, checks=self.checks
             )
@@ -152,21 +163,27 @@ class _Desk:
                 remarks = (remark(ranked[change.parent], change.code),)
                 ranked.insert(0, change.code)
         return Versions(
-            tuple(ranked), good, len(self.drawn), self._chance(mended=bool(remarks)), remarks
+            tuple(ranked),
+            good,
+            len(self.drawn),
+            self.passing,
+            self._chance(mended=bool(remarks)),
+            remarks,
         )
 
     def _chance(self, *, mended: bool) -> float:
         """That of the best to be right, by the evidence that its own examples give."""
         selection = self._selection()
         if selection is None:
-            return 0.0
+            return _EVEN
         evidence = evidence_of(self.drawn, self.assessments, selection)
-        if not self.task.examples:
-            # None can be told to be wrong; what is left is whether they agree.
-            evidence = replace(evidence, passing=len(self.drawn), passed=True)
+        if not self.task.checks:
+            # None can be told to be wrong; what is left is how many can be used and agree.
+            alike = sum(len(cluster.members) for cluster in selection.clusters)
+            evidence = replace(evidence, passing=alike, passed=True)
         elif mended:
             evidence = replace(evidence, passing=1, agreement=1.0, repaired=True, passed=True)
-        return probability(evidence) or 0.0
+        return probability(evidence) or _EVEN
 
     def _selection(self) -> Selection | None:
         usable = [

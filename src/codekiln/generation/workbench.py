@@ -39,8 +39,11 @@ class Workbench:
     seconds: dict[str, float] = field(default_factory=dict)
     # Tokens of plans and single functions, which are no candidates themselves.
     side_tokens: int = 0
-    # Drafts of the budget that are no candidates: they say the same as one that is.
+    tried_stepwise: bool = False
+    # Drafts of the budget that are no candidates, without code or the same as one that is; and how
+    # many of them pass.
     set_aside: int = 0
+    set_aside_passing: int = 0
     # That the functions are right which the stepwise candidates have in common.
     parts_chance: float = 1.0
     # How many candidates there were when those that pass were last told apart.

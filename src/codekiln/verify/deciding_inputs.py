@@ -18,7 +18,7 @@ from codekiln.verify.crash_check import HASH_SEED, outputs, prints
 from codekiln.verify.python_source import parse
 from codekiln.verify.sandboxed_calls import Step, run_calls
 from codekiln.verify.steps import has_functions, in_class_style
-from codekiln.verify.varied_inputs import SeedCall, reads_back, seed_calls, variants
+from codekiln.verify.varied_inputs import SeedCall, seed_calls, variants
 
 COUNT = 64
 MAX_LITERAL_CHARS = 40
@@ -28,17 +28,17 @@ _PROCESS_S = 20.0
 
 
 def deciding_steps(task: Task, codes: Sequence[str], count: int = COUNT) -> tuple[Step, ...]:
-    """At most `count` calls of the task's function; none where its examples cannot be varied."""
-    varied = has_functions(task) or not in_class_style(task)
+    """At most `count` calls of the task's functions; none where its examples cannot be varied."""
+    as_method = in_class_style(task)
+    varied = has_functions(task) or not as_method
     seeds = [seed for seed in seed_calls(task) if seed.args] if varied else []
     rng = random.Random(0)
     from_literals = [*_with_literals(seeds, _literals(codes))]
     rng.shuffle(from_literals)
     steps: dict[Step, None] = {}
     for call in (*from_literals[: count // 2], *islice(_walks(seeds, rng), 6 * count)):
-        step = call.step()
-        if len(steps) < count and reads_back(step):
-            steps[step] = None
+        if len(steps) < count and call.reads_back:
+            steps[call.step(as_method)] = None
     return tuple(steps)
 
 

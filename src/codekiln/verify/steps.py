@@ -119,7 +119,7 @@ def in_class_style(task: Task) -> bool:
 def has_functions(task: Task) -> bool:
     """True when the examples call functions: the one that is asked for, and perhaps helpers.
 
-    A class that has methods of these names would do as well (see `in_class_style`).
+    A class with methods of these names may do as well (see `in_class_style`).
     """
     callees = _callees(task)
     return (

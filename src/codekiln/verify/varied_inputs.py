@@ -19,7 +19,13 @@ from typing import cast
 from codekiln.core.task import Task
 from codekiln.verify.python_source import parse_expression
 from codekiln.verify.sandboxed_calls import Step
-from codekiln.verify.steps import bare_call, example_sessions, has_functions, in_class_style
+from codekiln.verify.steps import (
+    bare_call,
+    example_sessions,
+    has_functions,
+    in_class_style,
+    step_for,
+)
 from codekiln.verify.typed_inputs import signature_of, typed_calls
 
 MAX_SEED_CALLS = 8
@@ -38,9 +44,23 @@ class SeedCall:
     args: tuple[object, ...]
     kwargs: tuple[tuple[str, object], ...] = ()
 
-    def step(self) -> Step:
-        """The call as a step of its own."""
+    def step(self, as_method: bool = False) -> Step:
+        """The call as a step of its own; `as_method` also gives its form for a class."""
+        if as_method:
+            given = [*map(repr, self.args), *(f"{name}={value!r}" for name, value in self.kwargs)]
+            return step_for(f"{self.function}({', '.join(given)})", methods=True)
         return Step(function=self.function, args=repr(self.args), kwargs=repr(dict(self.kwargs)))
+
+    @property
+    def reads_back(self) -> bool:
+        """False for values such as infinity, whose text is no literal, and for very long ones."""
+        texts = repr(self.args), repr(dict(self.kwargs))
+        if len(texts[0]) > MAX_SOURCE_CHARS:
+            return False
+        try:
+            return all(ast.literal_eval(text) is not None for text in texts)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return False
 
 
 def varied_sessions(task: Task, count: int) -> tuple[tuple[Step, ...], ...]:
@@ -61,19 +81,19 @@ def varied_sessions(task: Task, count: int) -> tuple[tuple[Step, ...], ...]:
     typed = _typed_calls(task)
     if not seeds and not typed:
         return ()
-    if len(callees) > 1:
+    as_method = in_class_style(task) and len(callees) > 1
+    if as_method:
         count *= 2
     steps: dict[Step, None] = {}
     # Values of the declared types stand between those near the examples, which are more often
     # valid, so that both come before the count ends.
     for call in (*seeds, *_alternating(_varied_calls(seeds), typed)):
-        step = call.step()
-        if reads_back(step):
-            steps[step] = None
+        if call.reads_back:
+            steps[call.step(as_method)] = None
         if len(steps) >= count:
             break
     first = (seeds or typed)[0]
-    return ((*steps, first.step()),)
+    return ((*steps, first.step(as_method)),)
 
 
 def _typed_calls(task: Task) -> list[SeedCall]:
@@ -108,18 +128,6 @@ def seed_calls(task: Task) -> list[SeedCall]:
         seed = SeedCall(call.func.id, args, kwargs)
         seeds.setdefault(repr(seed), seed)
     return list(seeds.values())[:MAX_SEED_CALLS]
-
-
-def reads_back(step: Step) -> bool:
-    """False for values such as infinity, whose text is not a literal, and for very long ones."""
-    if len(step.args) > MAX_SOURCE_CHARS:
-        return False
-    try:
-        ast.literal_eval(step.args)
-        ast.literal_eval(step.kwargs)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
 
 
 def _varied_calls(seeds: list[SeedCall]) -> Iterator[SeedCall]:

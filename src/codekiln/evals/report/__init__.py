@@ -1,7 +1,7 @@
 """Reports of finished runs: Markdown for a repository, one self-contained web page for people.
 
-Takes stored runs; figures are computed anew from their outcomes. Only the page has pictures, and
-only it needs matplotlib (the extra `eval`).
+Takes stored runs; figures are computed anew from their outcomes. Pictures stand in the page or in
+files of their own; they need matplotlib (the extra `eval`).
 """
 
 from __future__ import annotations
