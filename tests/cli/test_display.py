@@ -34,6 +34,18 @@ def test_a_download_shows_its_rate_and_the_time_left(clock: Clock) -> None:
     assert stage.line == "Downloading weights: 40.0 MB of 100.0 MB, 20.0 MB/s, 3 s left"
 
 
+def test_reading_a_long_prompt_shows_tokens_rate_and_the_time_left(clock: Clock) -> None:
+    stage = Stage()
+    for done in (2048, 4096, 6144):
+        stage.take(Event("read", done, 10_240))
+        clock.now += 1
+    assert (
+        stage.line == "Reading the task and its context: 6,144 of 10,240 tokens, 2,048/s, 2 s left"
+    )
+    stage.take(Event("sample", 0, 8))
+    assert stage.line == "Writing: 0 of 8 candidates"
+
+
 def test_a_resumed_download_does_not_look_fast(clock: Clock) -> None:
     stage = Stage()
     stage.take(Event("load", 0, 1_000_000_000, "Downloading"))

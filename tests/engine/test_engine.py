@@ -132,6 +132,16 @@ def test_tokens_of_a_request_do_not_depend_on_what_else_is_in_the_batch(
     assert [done[ticket].tokens for ticket in tickets] == [result.tokens for result in alone]
 
 
+def test_a_long_prompt_tells_how_much_of_it_is_read_and_a_short_one_does_not() -> None:
+    engine = random_engine(DECODER, prefill_tokens=8)
+    long, short = (engine.submit(greedy(prompt_of(size), 2)) for size in (20, 8))
+    told: list[tuple[int, int]] = []
+    while not engine.is_idle:
+        told += [(event.ticket, event.read) for event in engine.step() if event.read]
+    assert told == [(long, 8), (long, 16), (long, 20)]
+    assert short not in {ticket for ticket, _ in told}
+
+
 def test_cancelling_one_sequence_leaves_the_others_as_they_were() -> None:
     prompts = [prompt_of(20, seed) for seed in range(4)]
     engine = random_engine(DECODER)

@@ -169,7 +169,8 @@ class LocalBackend:
                 completion = _completion(sample, event.finished) if event.finished else None
                 unfinished -= completion is not None
                 text = event.text if pieces else ""
-                yield Delta(sample.request, sample.sample, text, completion)
+                read = (event.read, len(sample.generation.prompt)) if event.read else None
+                yield Delta(sample.request, sample.sample, text, completion, read)
         finally:
             if unfinished:
                 self._inbox.put(_Withdraw(call))

@@ -48,13 +48,15 @@ class Completion:
 class Delta:
     """A piece of one completion as it is written. The last one carries `completion`.
 
-    `request` and `sample` are indexes into the call's requests and their n samples.
+    `request` and `sample` are indexes into the call's requests and their n samples. While a long
+    prompt is read, deltas without text tell with `read` how many tokens are, and of how many.
     """
 
     request: int
     sample: int
     text: str
     completion: Completion | None = None
+    read: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

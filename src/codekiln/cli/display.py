@@ -28,6 +28,7 @@ _PLAIN_EVERY_S = 10.0
 _CODE_LINES = 12
 _IDLE = "Preparing"
 _TITLES = {
+    "read": "Reading the task and its context",
     "sample": "Writing",
     "check": "Checking",
     "change": "Trying changes",
@@ -80,7 +81,7 @@ class Stage:
         self.done, self.total, self._tokens = event.done, event.total, event.tokens
         if event.stage in ("sample", "repair") and event.sample == 0:
             self.code += event.text
-        counted = self.done if self._kind == "load" else self._tokens
+        counted = self.done if self._kind in ("load", "read") else self._tokens
         self._history.append((now, counted))
         while now - self._history[0][0] > _RATE_WINDOW_S:
             self._history.popleft()
@@ -96,6 +97,8 @@ class Stage:
             if self.total:
                 return f"{format_bytes(self.done)} of {format_bytes(self.total)}"
             return format_bytes(self.done) if self.done else ""
+        if self._kind == "read":
+            return f"{self.done:,} of {self.total:,} tokens"
         if self._kind in ("sample", "repair", "check") and self.total:
             what = "candidate" if self.total == 1 else "candidates"
             return f"{self.done} of {self.total} {what}"
@@ -110,11 +113,12 @@ class Stage:
         if last_at - first_at < 0.5 or last <= first:
             return ""
         rate = (last - first) / (last_at - first_at)
-        if self._kind == "load":
+        if self._kind in ("load", "read"):
             if not self.total or self.done >= self.total:
                 return ""
             left = (self.total - self.done) / rate
-            return f"{format_bytes(int(rate))}/s, {_duration(left)} left"
+            speed = format_bytes(int(rate)) if self._kind == "load" else f"{rate:,.0f}"
+            return f"{speed}/s, {_duration(left)} left"
         return f"{self._tokens} tokens, {rate:.0f}/s" if self._tokens else ""
 
 

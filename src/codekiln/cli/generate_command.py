@@ -22,7 +22,7 @@ Examples:
   codekiln generate "Write is_leap(year). is_leap(2000) -> True, is_leap(1900) -> False"
   codekiln generate --task task.md --out answer.py
   cat stub.py | codekiln generate - > answer.py
-  codekiln generate "Write the missing method" --context models.py --context views.py
+  codekiln generate "Write the missing method" --context models.py --context src
   codekiln generate "Sort a linked list" --json | jq .code
 
 \b
@@ -80,7 +80,11 @@ def generate(
     ] = None,
     context: Annotated[
         list[str] | None,
-        typer.Option("--context", metavar="FILE", help="A file that the answer has to fit."),
+        typer.Option(
+            "--context",
+            metavar="PATH",
+            help="A file that the answer has to fit, a folder, or a pattern such as 'src/**/*.py'.",
+        ),
     ] = None,
     out: Annotated[
         str | None,
@@ -116,20 +120,24 @@ def generate(
     from codekiln.backends import Cancel
     from codekiln.cli.answer_json import answer_as_json
     from codekiln.cli.console import write_json
+    from codekiln.cli.context_files import read_context
     from codekiln.cli.display import show_progress
     from codekiln.cli.evidence import print_code, print_evidence
     from codekiln.core.files import write_atomic
-    from codekiln.generation import Options, generate_recorded
+    from codekiln.generation import Event, Options, generate_recorded
     from codekiln.generation.options import as_strategy
 
     options = Options(
         n, max_tokens, temperature, seed, not no_verify, unsafe, as_strategy(strategy)
     )
     target = _writable_target(out) if out is not None else None
-    asked = _read_task(text, task, language, [_read_context(path) for path in context or ()])
+    fitting = read_context(context or ())
+    asked = _read_task(text, task, language, list(fitting.files))
     cancel = Cancel()
     try:
         with show_progress(quiet=quiet) as on_event:
+            for path in fitting.skipped:
+                on_event(Event("note", text=f"{path} is no UTF-8 text and was left out"))
             generated = generate_recorded(
                 asked,
                 options,
@@ -203,26 +211,6 @@ def _stdin_text() -> str:
     except UnicodeDecodeError as error:
         raise UsageError(
             f"stdin is not UTF-8 text (byte {error.start})", "Convert it to UTF-8"
-        ) from error
-
-
-def _read_context(path: str) -> ContextFile:
-    from codekiln.core import ContextFile
-
-    try:
-        data = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(
-            f"the context file {path} cannot be read: {reason}", "Check the path"
-        ) from error
-    if b"\0" in data:
-        raise UsageError(f"the context file {path} is binary", "Give text files")
-    try:
-        return ContextFile(path, data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"the context file {path} is not UTF-8 text (byte {error.start})", "Save it as UTF-8"
         ) from error
 
 

@@ -145,9 +145,8 @@ class Engine:
 
     def step(self) -> list[Event]:
         """Advance everything by one step."""
-        if self._prefills:
-            self._prefill_step()
-        events = self._admit()
+        events = self._prefill_step() if self._prefills else []
+        events += self._admit()
         if self._running:
             events += self._decode_step()
         return events
@@ -184,8 +183,8 @@ class Engine:
             self._prompts[tokens] = cache
         return cache
 
-    def _prefill_step(self) -> None:
-        """Run one packed chunk of the waiting prompts, the oldest first."""
+    def _prefill_step(self) -> list[Event]:
+        """Run one packed chunk of the waiting prompts, the oldest first; tells of long ones."""
         chunks: list[Chunk] = []
         room = self.limits.prefill_tokens
         for prefill in self._prefills:
@@ -214,8 +213,15 @@ class Engine:
             if chunk.end == len(chunk.prompt.tokens):
                 # Cloned: a view would keep the hidden states of the whole chunk alive.
                 chunk.prompt.last_logits = self._decoder.logits(hidden[row : row + 1])[0].clone()
+        events = [
+            Event(sequence.ticket, "", read=prefill.cache.length)
+            for prefill in itertools.islice(self._prefills, len(chunks))
+            for sequence in prefill.waiting
+            if len(prefill.cache.tokens) > self.limits.prefill_tokens
+        ]
         while self._prefills and self._prefills[0].cache.is_filled:
             self._ready.extend(self._prefills.popleft().waiting)
+        return events
 
     def _admit(self) -> list[Event]:
         """Give slots to sequences whose prompt is ready; they draw their first token."""

@@ -40,12 +40,14 @@ class Finished:
 class Event:
     """Progress of one completion: new text, and `finished` on the last event.
 
-    Under a guard, which may take text back, all of it comes with the last event.
+    Before that, `read` tells how many tokens of a long prompt have been read. Under a guard, which
+    may take text back, all of it comes with the last event.
     """
 
     ticket: int
     text: str
     finished: Finished | None = None
+    read: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -82,7 +82,12 @@ def _listen(
     finished: dict[int, Completion] = {}
     stage: Stage = "repair" if drafts.number else "sample"
     on_event(Event(stage, 0, drafts.count))
-    for pieces, delta in enumerate(backend.stream(requests, cancel), 1):
+    pieces = 0
+    for delta in backend.stream(requests, cancel):
+        if delta.read is not None:
+            on_event(Event("read", *delta.read))
+            continue
+        pieces += 1
         sample = delta.sample + (1 if delta.request else 0)
         if delta.completion is not None:
             finished[sample] = delta.completion

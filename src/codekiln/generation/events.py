@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["load", "sample", "check", "change", "repair", "note"]
+Stage = Literal["load", "read", "sample", "check", "change", "repair", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +14,10 @@ class Event:
     """One step of progress.
 
     `done` and `total` count in the stage's own unit: bytes for "load" (getting and reading
-    weights), variants for "change", finished candidates for the other stages; `total` is None when
-    it is not known. `text` is a label for "load" and "note"; for "sample" and "repair" the piece of
-    text that `sample` just wrote. `tokens` is about how many tokens were drawn in this
-    stage.
+    weights), tokens of a long prompt for "read", variants for "change", finished candidates for the
+    other stages; `total` is None when it is not known. `text` is a label for "load" and "note"; for
+    "sample" and "repair" the piece of text that `sample` just wrote. `tokens` is about how many
+    tokens were drawn in this stage.
     """
 
     stage: Stage
