@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_contexts import SMALL, new_index, random_context
+from small_contexts import CPU, SMALL, new_index, random_context
 from torch import Tensor
 
 from codekiln.attention import (
@@ -245,3 +245,17 @@ def test_the_report_counts_what_was_read_and_the_mass_it_covers(start: int) -> N
         inside = slice(max(own, start) - start, own + SMALL.query_block - start)
         wanted = float(covered[..., inside].mean())
         assert covered_mass(part, keys, lists, start, reader) == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("config", [SparseConfig(), replace(SMALL, group=8)])
+def test_the_index_takes_the_share_of_memory_that_the_configuration_tells(
+    config: SparseConfig,
+) -> None:
+    tokens, head_dim = 4096, 64
+    index = BlockIndex(2, 2, head_dim, tokens, config, torch.bfloat16, CPU)
+    index.update(0, torch.zeros(2, tokens, head_dim, dtype=torch.bfloat16), tokens)
+    parts = index.means(0), index.boxes(0)
+    used = sum(part.numel() * part.element_size() for part in parts)
+    keys_and_values = 2 * 2 * tokens * head_dim * 2
+    assert used / keys_and_values == pytest.approx(config.index_share)
+    assert SparseConfig().index_share < 0.07

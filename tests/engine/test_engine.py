@@ -216,6 +216,15 @@ def test_a_memory_limit_makes_requests_wait_but_not_differ() -> None:
     assert [done[t] for t in tickets] == [naive_greedy(DECODER, p, 8) for p in prompts]
 
 
+def test_the_memory_limit_counts_the_block_index() -> None:
+    prompt = prompt_of(64)
+    need = 66 * kv_token_bytes(DECODER.config, torch.float32.itemsize)
+    limits, sparse = EngineLimits(kv_bytes=need), SparseConfig(crossover=0)
+    Engine(DECODER, byte_of, (), limits).submit(greedy(prompt, 2))
+    with pytest.raises(InsufficientResourceError):
+        Engine(DECODER, byte_of, (), limits, sparse).submit(greedy(prompt, 2))
+
+
 class ForbidPair:
     """A toy guard: after token `first`, `second` must not come; it undoes `back` tokens."""
 

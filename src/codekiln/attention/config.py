@@ -74,6 +74,11 @@ class SparseConfig:
             f"Give no more than max_blocks, {self.max_blocks}",
         )
 
+    @property
+    def index_share(self) -> float:
+        """Memory of the block index as a share of the keys and values that it describes."""
+        return (1 / self.block + 2 / (self.block * self.group)) / 2
+
 
 def _require(holds: bool, name: str, value: float, remedy: str) -> None:
     if not holds:

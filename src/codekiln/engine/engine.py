@@ -83,6 +83,7 @@ class Engine:
         self.limits = limits or EngineLimits()
         self.stats = EngineStats()
         self._sparse = sparse
+        self._kv_token_bytes = kv_token_bytes(decoder.config, decoder.dtype.itemsize)
         self._decoder = decoder
         self._token_bytes = token_bytes
         self._eos = frozenset(eos_ids)
@@ -167,7 +168,7 @@ class Engine:
                 "Shorten the prompt or lower max_tokens",
             )
         budget = self.limits.kv_bytes
-        need = (prompt + wanted) * kv_token_bytes(self.config, self._decoder.dtype.itemsize)
+        need = int(self._prompt_bytes(prompt) + wanted * self._kv_token_bytes)
         if budget is not None and need > budget:
             raise InsufficientResourceError(
                 f"a prompt of {prompt} tokens with {wanted} more needs {need / 1e9:.2f} GB for "
@@ -247,10 +248,15 @@ class Engine:
             return True
         everyone = [*self._running, candidate]
         widest = max(_slot_tokens(sequence) for sequence in everyone)
-        prompts = {id(s.prompt): len(s.prompt.tokens) for s in everyone}
-        tokens = widest * len(everyone) + sum(prompts.values())
-        per_token = kv_token_bytes(self.config, self._decoder.dtype.itemsize)
-        return tokens * per_token <= self.limits.kv_bytes
+        prompts = {id(s.prompt): self._prompt_bytes(len(s.prompt.tokens)) for s in everyone}
+        slots = widest * len(everyone) * self._kv_token_bytes
+        return slots + sum(prompts.values()) <= self.limits.kv_bytes
+
+    def _prompt_bytes(self, tokens: int) -> float:
+        """Keys and values of a prompt, with the block index that a sparsely attended one has."""
+        sparse = self._sparse
+        share = sparse.index_share if sparse is not None and tokens > sparse.crossover else 0.0
+        return tokens * self._kv_token_bytes * (1.0 + share)
 
     def _decode_step(self) -> list[Event]:
         running = list(self._running)
