@@ -18,7 +18,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+
+try:
+    from scipy.optimize import minimize
+except ImportError:
+    raise SystemExit(
+        "error: scipy is missing. Install the extra 'dev': pip install -e '.[dev]'"
+    ) from None
 
 from codekiln.core.files import write_atomic
 from codekiln.evals import stored_runs

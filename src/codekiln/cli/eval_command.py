@@ -18,7 +18,7 @@ Examples:
   codekiln eval run humaneval --model qwen2.5-coder-0.5b --mode greedy
   codekiln eval run mbpp --mode verified -n 10
   codekiln eval run multipl-e --language javascript --limit 20
-  codekiln eval compare humaneval_qwen2.5-coder-0.5b_g humaneval_qwen2.5-coder-0.5b_v --differs mode
+  codekiln eval compare SAMPLE_RUN VERIFIED_RUN --differs mode --equal-tokens
   codekiln eval calibrate humaneval
   codekiln eval report --html report.html
 
@@ -91,11 +91,13 @@ def run_command(
         ),
     ] = "verified",
     n: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "-n", "--candidates", help="Samples, or candidates with repairs, per problem."
+            "-n",
+            "--candidates",
+            help="Samples, or candidates with repairs, per problem; 10 if absent.",
         ),
-    ] = 10,
+    ] = None,
     temperature: Annotated[
         float, typer.Option("--temperature", help="For all but the greedy draft.")
     ] = 0.8,
@@ -186,17 +188,18 @@ def list_command(results: Results = None, as_json: AsJson = False) -> int:
     if not lines:
         write_stdout(f"no runs in {folder}\n")
         return 0
-    heads = ("RUN", "PROBLEMS", "PASS@1", "SELECTED", "ORACLE", "VERIFIED", "WRONG", "TOKENS")
+    heads = ("RUN", "DONE", "ASKED", "PASS@1", "SELECTED", "ORACLE", "VERIFIED", "WRONG", "TOKENS")
     rows = [
         (
             str(line["id"]),
             f"{line['done']}/{line['problems']}",
+            str(line["size"]),
             _percent(line["pass@1"]),
             _percent(line["selected@1"]),
             _percent(line["oracle@n"]),
-            str(line["verified"]),
-            str(line["verified_wrong"]),
-            str(line["tokens"]),
+            _count(line["verified"]) if line["selected@1"] is not None else "-",
+            _count(line["verified_wrong"]) if line["selected@1"] is not None else "-",
+            _count(line["tokens"]),
         )
         for line in lines
     ]
@@ -274,7 +277,7 @@ def report_command(
     results: Results = None,
 ) -> int:
     """Tables and pictures of stored runs. Without a file, Markdown goes to stdout."""
-    from codekiln.cli.console import write_stdout
+    from codekiln.cli.console import stderr_console, write_stdout
     from codekiln.core.errors import UsageError
     from codekiln.evals import find_run, results_folder, stored_runs
     from codekiln.evals.report import markdown_report, write_report
@@ -286,10 +289,16 @@ def report_command(
         else [stored for stored in stored_runs(folder) if stored.is_whole]
     )
     if not chosen:
-        raise UsageError(f"there is no finished run in {folder}", "See 'codekiln eval run --help'")
+        raise UsageError(
+            f"there is no finished run in {folder}",
+            "Measure one with 'codekiln eval run', or name another folder with --results",
+        )
     if markdown == "-" or (markdown is None and html is None and pictures is None):
         write_stdout(markdown_report(chosen))
-    write_report(chosen, _path(markdown if markdown != "-" else None), _path(html), _path(pictures))
+    targets = _path(markdown if markdown != "-" else None), _path(html), _path(pictures)
+    write_report(chosen, *targets)
+    for target in filter(None, targets):
+        stderr_console().print(f"written: {target}", soft_wrap=True, highlight=False)
     return 0
 
 
@@ -324,7 +333,13 @@ def calibrate_command(
 
 
 def _asking(
-    mode: str, n: int, temperature: float, top_p: float, max_tokens: int, seed: int, form: str
+    mode: str,
+    n: int | None,
+    temperature: float,
+    top_p: float,
+    max_tokens: int,
+    seed: int,
+    form: str,
 ) -> Asking:
     from codekiln.core.errors import UsageError
     from codekiln.evals import MODES, Asking
@@ -336,8 +351,10 @@ def _asking(
     if form != "auto":
         prompt_form(form)
     if chosen == "greedy":
+        if n not in (1, None):
+            raise UsageError(f"mode greedy draws one answer, not {n}", "Leave out -n")
         n, temperature = 1, 0.0
-    return Asking(chosen, n, temperature, top_p, max_tokens, seed, form)
+    return Asking(chosen, 10 if n is None else n, temperature, top_p, max_tokens, seed, form)
 
 
 def _path(text: str | None) -> Path | None:
@@ -356,6 +373,7 @@ def _line(stored: Stored, summary: Summary | None) -> dict[str, object]:
         "suite": run.suite,
         "language": run.language,
         "problems": run.problems,
+        "size": run.size,
         "done": known.get("problems", len(stored.outcomes()) if not known else 0),
         "model": run.model,
         "mode": run.mode,
@@ -377,6 +395,10 @@ def _line(stored: Stored, summary: Summary | None) -> dict[str, object]:
         "settings": run.settings,
         "note": run.note,
     }
+
+
+def _count(value: object) -> str:
+    return str(value) if value is not None else "-"
 
 
 def _percent(value: object) -> str:

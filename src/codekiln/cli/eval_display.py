@@ -28,7 +28,7 @@ def show_run(*, quiet: bool = False) -> Iterator[Listener]:
     console = stderr_console()
     if not console.is_terminal:
         with show_progress() as on_load:
-            yield Listener(on_load, _PlainRun().take)
+            yield Listener(on_load, _say_run, _PlainRun().take)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -54,7 +54,14 @@ def show_run(*, quiet: bool = False) -> Iterator[Listener]:
                 facts=_facts(progress),
             )
 
-        yield Listener(lambda event: bar.update(task, facts=visible(event.text)), take)
+        yield Listener(lambda event: bar.update(task, facts=visible(event.text)), _say_run, take)
+
+
+def _say_run(run: str, done: int) -> None:
+    said = f"going on with {run}, {done} problems are done" if done else f"run {run}"
+    stderr_console().print(
+        f"{said}; after an interruption the same command goes on", soft_wrap=True, highlight=False
+    )
 
 
 class _PlainRun:

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 
 from codekiln.evals.comparison import MOST_LISTED, Comparison, Side
 
+# Resampling fewer problems says little of how much other problems would differ.
+FEW_PROBLEMS = 10
+
 
 def comparison_lines(found: Comparison) -> list[str]:
     """The comparison for people, a fact per line."""
     test = {"mcnemar": "exact McNemar test", "sign_flip": "paired permutation test"}[found.test]
     low, high = found.interval.low, found.interval.high
     p = f"p = {found.p:.4f}" if found.p >= 0.0001 else "p < 0.0001"
+    few = found.problems < FEW_PROBLEMS
+    interval = "too few for an interval" if few else f"95 % {low:+.1f} to {high:+.1f}"
     lines = [
         *_side_lines("A", found.a),
         *_side_lines("B", found.b),
-        f"B - A  {found.difference:+.1f} points (95 % {low:+.1f} to {high:+.1f}), "
+        f"B - A  {found.difference:+.1f} points ({interval}), "
         f"{p} ({test}), {found.problems} problems",
         _listed("A", found.only_a, found.test),
         _listed("B", found.only_b, found.test),
@@ -39,7 +44,7 @@ def comparison_lines(found: Comparison) -> list[str]:
 def _side_lines(name: str, side: Side) -> list[str]:
     cost = f"{side.tokens} tokens, {side.executions} checks run"
     if side.seconds is not None:
-        cost += f", {side.seconds:.0f} s of answering"
+        cost += f", {side.seconds:.0f} s of waiting, with several problems under way together"
     overturned = ""
     if side.overturned is not None:
         overturned = f"; right greedy answers overturned: {side.overturned}"

@@ -123,6 +123,11 @@ def _existing(file: DataFile, folder: Path) -> Path:
     for path in (folder / file.path, (folder / file.path).with_suffix("")):
         if path.is_file():
             return path
+    if not folder.is_dir():
+        raise DataError(
+            f"there is no folder {folder} for benchmark files",
+            f"Check --data and {DATA_VARIABLE}",
+        )
     raise DataError(
         f"{folder} has no {file.path} ({file.licence})",
         f"Get it from {file.url} and put it there",

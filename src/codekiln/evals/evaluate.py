@@ -15,6 +15,7 @@ from typing import Any
 
 from codekiln.backends import BackendInfo, Cancel, open_backend
 from codekiln.core import Verdict
+from codekiln.core.errors import UsageError
 from codekiln.core.settings import load_settings
 from codekiln.evals import store
 from codekiln.evals.choice import Choice
@@ -52,9 +53,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who is told: `on_load` of weights, `on_progress` of problems."""
+    """Who is told: `on_load` of weights, `on_start` of the run's id and how many of its problems
+    were done before, `on_progress` of problems."""
 
     on_load: Callable[[Event], None] = lambda _: None
+    on_start: Callable[[str, int], None] = lambda _run, _done: None
     on_progress: Callable[[Progress], None] = lambda _: None
     cancel: Cancel | None = None
 
@@ -65,11 +68,11 @@ def evaluate_suite(plan: Plan, listener: Listener | None = None) -> tuple[store.
     Raises UsageError, DataError, SandboxError, CancelledError and what the backend raises.
     """
     told = listener or Listener()
-    find_suite(plan.suite)
+    suite = find_suite(plan.suite)
     isolation = open_isolation(unsafe=plan.unsafe)
     results = store.results_folder(plan.results)
     with ScorerProcess() as scorer:
-        shown = scorer.load(plan.suite, plan.language, plan.data, unsafe=plan.unsafe)
+        shown = scorer.load(suite.name, plan.language, plan.data, unsafe=plan.unsafe)
         problems = plan.choice.of([problem_of(public) for public in shown.problems])
         model = plan.model or load_settings().model
         loading = LoadingProgress(told.on_load)
@@ -77,7 +80,7 @@ def evaluate_suite(plan: Plan, listener: Listener | None = None) -> tuple[store.
         memory = _memory(backend.info, fresh=plan.fresh)
         with RememberingBackend(backend, memory) as remembering:
             run = describe_run(
-                plan.suite,
+                suite.name,
                 shown,
                 problems,
                 plan.asking,
@@ -87,6 +90,7 @@ def evaluate_suite(plan: Plan, listener: Listener | None = None) -> tuple[store.
             )
             stored = store.open_run(run, results, new=plan.fresh)
             with store.locked(stored):
+                told.on_start(stored.run.id, len(stored.outcomes()))
                 summary = run_problems(
                     stored,
                     problems,
@@ -159,10 +163,11 @@ def calibrate_suite(
 ) -> CalibrationResult:
     """Score the references and the known wrong solutions of a suite. Raises like evaluate_suite."""
     told, choice = listener or Listener(), Choice(limit=limit)
+    suite = find_suite(name)
     isolation = open_isolation(unsafe=unsafe)
     started = time.monotonic()
     with ScorerProcess() as scorer:
-        shown = scorer.load(name, language, data, unsafe=unsafe)
+        shown = scorer.load(suite.name, language, data, unsafe=unsafe)
         problems = choice.of([problem_of(public) for public in shown.problems])
         asked = {scorer.calibrate(problem.id): problem for problem in problems}
         found: dict[str, Calibration] = {}
@@ -174,7 +179,13 @@ def calibrate_suite(
             told.on_progress(
                 Progress(len(found), len(problems), right, 0, time.monotonic() - started)
             )
-    return _judged(name, shown, problems, found, isolation, time.monotonic() - started)
+    result = _judged(suite.name, shown, problems, found, isolation, time.monotonic() - started)
+    if not result.references and not result.wrong:
+        raise UsageError(
+            f"{suite.name} has no solutions of its own, so nothing can be calibrated with it",
+            "Choose another suite; 'codekiln eval suites' lists them",
+        )
+    return result
 
 
 def _judged(

@@ -85,11 +85,15 @@ def find_run(results: Path, name: str) -> Stored:
     hits = exact or [stored for stored in runs if stored.run.id.startswith(name)]
     if len(hits) == 1:
         return hits[0]
-    listed = ", ".join(stored.run.id for stored in hits[:6])
+    if not hits:
+        raise UsageError(
+            f"no run in {results} begins with {name!r}",
+            "See 'codekiln eval list', or name their folder with --results",
+        )
+    listed = ", ".join(stored.run.id for stored in hits[:6]) + ", ..." * (len(hits) > 6)
     raise UsageError(
-        f"{name!r} is the beginning of {len(hits)} runs in {results}"
-        + (f": {listed}" * bool(hits)),
-        "Give more of the id" if hits else "See 'codekiln eval list'",
+        f"{name!r} is the beginning of {len(hits)} runs in {results}: {listed}",
+        "Give more of the id",
     )
 
 

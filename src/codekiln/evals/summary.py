@@ -7,6 +7,7 @@ oracle, which knows the hidden tests.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -90,12 +91,17 @@ def summarise(outcomes: Sequence[Outcome], mode: str, wall_s: float = 0.0) -> Su
         candidates=sum(len(outcome.candidates) for outcome in outcomes),
         executions=sum(outcome.executions for outcome in outcomes),
         seconds_median=round(median(seconds), 3) if seconds else None,
-        seconds_p99=round(seconds[int(0.99 * (len(seconds) - 1))], 3) if seconds else None,
+        seconds_p99=round(_nearest_rank(seconds, 0.99), 3) if seconds else None,
         wall_s=round(wall_s, 1),
         verdicts=dict(
             Counter(str(answer.verdict if answer else Verdict.NO_CODE) for answer in answers)
         ),
     )
+
+
+def _nearest_rank(ordered: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of the values does not exceed."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def summary_as_json(summary: Summary) -> dict[str, Any]:

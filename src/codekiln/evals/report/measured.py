@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from codekiln.evals.comparison import compare, finished_outcomes
+from codekiln.evals.comparison_text import FEW_PROBLEMS
 from codekiln.evals.estimators import wilson
 from codekiln.evals.outcomes import CHOOSING, Outcome, Run, Scored
 from codekiln.evals.store import Stored
@@ -35,14 +36,20 @@ _PARTS: tuple[Callable[[Run], str], ...] = (
     lambda run: f"T {run.settings.get('temperature')}" if run.mode != "greedy" else "",
     lambda run: f"seed {run.settings.get('seed')}",
     lambda run: f"form {run.settings.get('form')}",
-    lambda run: f"topic {run.settings.get('topic')}",
-    lambda run: f"limit {run.settings.get('limit')}",
+    lambda run: _said("topic", run),
+    lambda run: _said("limit", run),
+    lambda run: _said("problem", run),
     lambda run: f"code {run.code}",
     lambda run: f"weights {run.weights_sha256[:8]}",
     lambda run: run.created,
     lambda run: run.id,
 )
 _MODE = 2
+
+
+def _said(name: str, run: Run) -> str:
+    value = run.settings.get(name)
+    return "" if value is None else f"{name} {value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +110,12 @@ def headline(stored: Stored, measured: Measured) -> str:
         return right + "."
     found = compare(stored, stored, metric_a="greedy", metric_b="selected")
     low, high = found.interval.low, found.interval.high
+    few = found.problems < FEW_PROBLEMS
+    interval = "too few for an interval" if few else f"95\u00a0% {low:+.1f} to {high:+.1f}"
     p = f"p = {found.p:.3g}" if found.p >= 0.0001 else "p < 0.0001"
     return (
         f"{right}, against {percent(summary.greedy)} for its own greedy drafts: "
-        f"{found.difference:+.1f} points (95\u00a0% {low:+.1f} to {high:+.1f}, exact McNemar {p})."
+        f"{found.difference:+.1f} points ({interval}, exact McNemar {p})."
     )
 
 

@@ -34,6 +34,7 @@ _VERDICT_COLOURS: dict[Verdict, str] = {
     Verdict.UNVERIFIED: "#999999",
     Verdict.NO_CODE: "#555555",
 }
+_LEGEND_ROW_IN = 0.22
 
 
 def all_pictures(measured: Sequence[Measured]) -> list[Picture]:
@@ -128,6 +129,9 @@ def _legend(figure: Figure, measured: Sequence[Measured]) -> None:
     ]
     longest = max(len(item.label) for item in measured)
     columns = max(1, min(len(handles), 100 // (longest + 8)))
+    # A legend of many runs would leave no room for what it explains.
+    rows = -(-len(handles) // columns)
+    figure.set_figheight(figure.get_figheight() + _LEGEND_ROW_IN * rows)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 

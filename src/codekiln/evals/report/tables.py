@@ -17,6 +17,9 @@ _MARKUP = re.compile(r"([\\`*|<>\[\]~])")
 # White space that may end a line; unbreakable spaces stay.
 _BREAKS = re.compile(r"[\t-\r\x1c-\x20\x85\u2028\u2029]+")
 
+# Of which k a table shows pass@k, and of the largest.
+_KS = (1, 2, 3, 5, 10, 20, 50, 100)
+
 # How a verdict reads in tables and pictures, best news first.
 VERDICT_NAMES: dict[Verdict, str] = {
     Verdict.PASSED: "right",
@@ -46,8 +49,14 @@ class Table:
 
 
 def all_tables(measured: Sequence[Measured]) -> list[Table]:
-    """Scores, costs, and where answers fail."""
-    return [scores_table(measured), ledger_table(measured), verdict_table(measured)]
+    """Scores, pass@k where there are samples, costs, and where answers fail."""
+    samples = [item for item in measured if item.summary.pass_at]
+    return [
+        scores_table(measured),
+        *([pass_at_k_table(samples)] if samples else []),
+        ledger_table(measured),
+        verdict_table(measured),
+    ]
 
 
 def scores_table(measured: Sequence[Measured]) -> Table:
@@ -70,6 +79,23 @@ def scores_table(measured: Sequence[Measured]) -> Table:
         "fail. overturned: right greedy drafts that were not answered with. tokens: completion "
         "tokens. seconds: median per problem.",
         words=words,
+    )
+
+
+def pass_at_k_table(samples: Sequence[Measured]) -> Table:
+    """The chance that one of k samples is right, of runs in mode sample."""
+    known = sorted({int(k) for item in samples for k in item.summary.pass_at})
+    shown = [k for k in known if k in _KS or k == known[-1]]
+    rows = tuple(
+        (item.label, *(percent(item.summary.pass_at.get(str(k))) for k in shown))
+        for item in samples
+    )
+    return Table(
+        "pass@k",
+        ("run", *(f"pass@{k}" for k in shown)),
+        rows,
+        "The unbiased estimate from the samples at the temperature of the run (Chen et al. 2021).",
+        per_run=False,
     )
 
 
