@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from codekiln.core.errors import UsageError
+from codekiln.evals import calibrate_suite
 from codekiln.evals.datasets import DataError, DataFile, find_suite, read_rows, suites
 from codekiln.evals.scoring.readers import load
 
@@ -69,6 +70,11 @@ def test_without_a_network_the_error_names_the_address_and_the_remedy(
         read_rows(FILE)
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no folder .*absent.*CODEKILN_DATA"):
+        read_rows(FILE, tmp_path / "absent")
+
+
 def test_an_unknown_suite_is_refused_with_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"humaneval, humaneval\+, mbpp"):
         find_suite("human-eval")
@@ -90,3 +96,9 @@ def test_every_suite_holds_the_problems_that_it_says(name: str) -> None:
         for problem in loaded.problems:
             shown = str(problem.public)
             assert problem.reference.strip() == "" or problem.reference not in shown
+
+
+@REAL
+def test_a_suite_without_solutions_cannot_be_calibrated_with() -> None:
+    with pytest.raises(UsageError, match="multipl-e has no solutions of its own"):
+        calibrate_suite("multipl-e", limit=1)

@@ -12,7 +12,7 @@ import pytest
 from synthetic_runs import draft, outcome, write_run
 
 from codekiln.core.errors import CodekilnError, MissingExtraError, UsageError
-from codekiln.evals import Outcome, Stored, store
+from codekiln.evals import Outcome, Stored, store, summarise
 from codekiln.evals.report import html_report, markdown_report, write_report
 from codekiln.evals.report.measured import COLOURS, mark_of, measure
 from codekiln.evals.report.reliability import calibration_error, reliability
@@ -280,6 +280,39 @@ def test_a_run_of_repeats_is_told_without_a_test(tmp_path: Path) -> None:
     assert "McNemar" not in text
     named = write_run(tmp_path, answers, id="n", settings={"repeat": 3, "problem": "sort"})
     assert "(sort, 3 times)" in markdown_report([named])
+
+
+@pytest.mark.parametrize(("count", "p99"), [(1, 1), (2, 2), (100, 99), (150, 149), (1000, 990)])
+def test_the_p99_is_the_smallest_time_that_99_percent_do_not_exceed(count: int, p99: int) -> None:
+    times = [replace(outcome(f"p{i}", [True]), seconds=float(i)) for i in range(count, 0, -1)]
+    found = summarise(times, "greedy")
+    assert found.seconds_p99 == p99
+    assert found.seconds_median is not None
+    assert found.seconds_median <= p99
+
+
+def test_samples_have_a_table_of_pass_at_k(tmp_path: Path) -> None:
+    answers = [outcome(f"p{i}", [True, i < 2, True, False]) for i in range(4)]
+    text = markdown_report([write_run(tmp_path, answers, mode="sample")])
+    assert "## pass@k" in text
+    assert "| run | pass@1 | pass@2 | pass@3 |" in text
+
+
+def test_few_problems_have_no_interval(tmp_path: Path) -> None:
+    answers = [outcome(f"p{i}", [False, True], chosen=1) for i in range(3)]
+    text = markdown_report([write_run(tmp_path, answers, mode="verified")])
+    assert "+100.0 points (too few for an interval, exact McNemar p = 0.25)" in text
+
+
+def test_many_runs_leave_room_for_the_picture(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    runs = [
+        write_run(tmp_path, [outcome("p", [True])], id=f"r{number}", note=f"n{number}")
+        for number in range(24)
+    ]
+    html_report(runs)
+    assert not [warning for warning in recwarn if "layout" in str(warning.message)]
 
 
 def test_odd_runs_still_make_a_page(tmp_path: Path) -> None:

@@ -255,11 +255,16 @@ def _toolchains() -> Iterator[Diagnosis]:
         name, path = f"toolchain {tool['name']}", shutil.which(tool["command"])
         if path is None:
             yield Diagnosis(name, "absent", f"no {tool['command']}; not needed yet", tool["remedy"])
+            continue
+        works, said = _tool_version(path, tool["version"])
+        if works:
+            yield Diagnosis(name, "ok", said)
         else:
-            yield Diagnosis(name, "ok", _tool_version(path, tool["version"]))
+            yield Diagnosis(name, "absent", f"it does not work: {said}", tool["remedy"])
 
 
-def _tool_version(path: str, arguments: list[str]) -> str:
+def _tool_version(path: str, arguments: list[str]) -> tuple[bool, str]:
+    """Whether the tool tells its version, and what it says."""
     try:
         done = subprocess.run(
             [path, *arguments],
@@ -269,9 +274,10 @@ def _tool_version(path: str, arguments: list[str]) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{path}, which does not start ({type(error).__name__})"
+        return False, f"{path} does not start ({type(error).__name__})"
     lines = (done.stdout or done.stderr).decode(errors="replace").strip().splitlines()
-    return f"{lines[0][:70]} at {path}" if lines else path
+    said = f"{lines[0][:70]} at {path}" if lines else path
+    return done.returncode == 0, said
 
 
 def _variables() -> Diagnosis:
