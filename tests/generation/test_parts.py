@@ -5,7 +5,8 @@ import ast
 import pytest
 
 from codekiln.generation.mutation import variants
-from codekiln.generation.parts import new_part, unshadow
+from codekiln.generation.mutation.shadowing import unshadow
+from codekiln.generation.stepwise.parts import new_part
 
 HIDING = "def report(prices):\n    total = total(prices)\n    return f'{total:.2f}'\n"
 

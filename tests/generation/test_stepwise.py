@@ -8,8 +8,8 @@ from scripted_backend import ScriptedBackend
 from codekiln.core import Prompt, Verdict
 from codekiln.generation import Options, generate_recorded, read_task
 from codekiln.generation.options import Strategy
-from codekiln.generation.plans import named_steps
-from codekiln.generation.step_prompts import begun, sub_task
+from codekiln.generation.stepwise.plans import named_steps
+from codekiln.generation.stepwise.prompts import begun, sub_task
 
 TASK = """# Sum of a formula
 

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from codekiln.generation.mutation.expressions import alternatives
+from codekiln.generation.mutation.shadowing import unshadow
 from codekiln.generation.mutation.statements import block_alternatives
-from codekiln.generation.parts import unshadow
 from codekiln.verify import parse_python
 
 # A longer function has more variables than its mistake is likely to be about.

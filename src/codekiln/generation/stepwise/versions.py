@@ -14,11 +14,11 @@ from codekiln.core.errors import ContextOverflowError
 from codekiln.generation.confidence import evidence_of, probability
 from codekiln.generation.drafting import Round, draw
 from codekiln.generation.mutation import find_change, remark
-from codekiln.generation.parts import new_part
-from codekiln.generation.plans import Step
 from codekiln.generation.schedule import FIRST_ROUND
 from codekiln.generation.selection import Selection, select, standing
-from codekiln.generation.step_prompts import step_prompts, sub_task
+from codekiln.generation.stepwise.parts import new_part
+from codekiln.generation.stepwise.plans import Step
+from codekiln.generation.stepwise.prompts import step_prompts, sub_task
 from codekiln.generation.workbench import Workbench
 from codekiln.verify import (
     DEFAULT_CHECKS,

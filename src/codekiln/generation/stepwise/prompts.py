@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from codekiln.core import Message, Prompt, Task
 from codekiln.core.errors import ContextOverflowError
-from codekiln.generation.plans import Step, head_of, named_steps, without_items
 from codekiln.generation.prompt_forms import prompt_form
 from codekiln.generation.prompts import build_prompt, shown_example
 from codekiln.generation.schedule import form_of
+from codekiln.generation.stepwise.plans import Step, head_of, named_steps, without_items
 from codekiln.generation.workbench import Workbench
 
 # Where an answer that was begun goes on to the function after the one that is wanted.

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from codekiln.core import Candidate
 from codekiln.core.errors import ContextOverflowError
-from codekiln.generation.plans import named_steps, planned_steps
-from codekiln.generation.versions import FORM, write_versions
+from codekiln.generation.stepwise.plans import named_steps, planned_steps
+from codekiln.generation.stepwise.versions import FORM, write_versions
 from codekiln.generation.workbench import Workbench
 
 
