@@ -1,7 +1,7 @@
 """Dense causal attention through the compiled kernel, for long prompts on a CPU.
 
-PyTorch's flash attention for CPUs multiplies float32 tiles; the kernel multiplies bfloat16 ones,
-which is several times as fast where the processor can (`make bench-attention`).
+The kernel multiplies bfloat16 where the processor can; docs/attention.md has what that gains over
+PyTorch's flash attention.
 """
 
 from __future__ import annotations

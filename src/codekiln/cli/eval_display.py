@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from codekiln.cli.console import stderr_console, visible, write_stdout
 from codekiln.cli.display import show_progress
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from codekiln.evals import CalibrationResult, Comparison, Listener, Progress, Stored, Summary
 
 _PLAIN_EVERY_S = 10.0
@@ -28,7 +31,7 @@ def show_run(*, quiet: bool = False) -> Iterator[Listener]:
     console = stderr_console()
     if not console.is_terminal:
         with show_progress() as on_load:
-            yield Listener(on_load, _say_run, _PlainRun().take)
+            yield Listener(on_load, partial(_say_run, console), _PlainRun().take)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -54,12 +57,16 @@ def show_run(*, quiet: bool = False) -> Iterator[Listener]:
                 facts=_facts(progress),
             )
 
-        yield Listener(lambda event: bar.update(task, facts=visible(event.text)), _say_run, take)
+        yield Listener(
+            lambda event: bar.update(task, facts=visible(event.text)),
+            partial(_say_run, bar.console),
+            take,
+        )
 
 
-def _say_run(run: str, done: int) -> None:
+def _say_run(console: Console, run: str, done: int) -> None:
     said = f"going on with {run}, {done} problems are done" if done else f"run {run}"
-    stderr_console().print(
+    console.print(
         f"{said}; after an interruption the same command goes on", soft_wrap=True, highlight=False
     )
 

@@ -30,7 +30,8 @@ from codekiln.attention import (
 )
 from codekiln.engine.kv_cache import PromptCache, SlotCache
 
-# Chunks that end before go through PyTorch: there is little to gain.
+# Chunks that end before go through PyTorch, so that answers to short prompts stay what they were.
+# At 4,096 tokens the kernel saves a third of the time; where it begins to pay is not measured.
 COMPILED_FROM = 2048
 
 
