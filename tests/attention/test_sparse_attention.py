@@ -23,9 +23,11 @@ from codekiln.attention import (
     attend_listed_rows,
     attend_oracle,
     covered_mass,
+    is_dense,
     select,
     select_for_decode,
 )
+from codekiln.attention.crossover import WITH_KERNEL
 from codekiln.attention.listed import attend_gathered
 from codekiln.attention.native import load_native
 from codekiln.attention.oracle import visible
@@ -259,3 +261,22 @@ def test_the_index_takes_the_share_of_memory_that_the_configuration_tells(
     keys_and_values = 2 * 2 * tokens * head_dim * 2
     assert used / keys_and_values == pytest.approx(config.index_share)
     assert SparseConfig().index_share < 0.07
+
+
+def test_a_crossover_that_was_set_holds_for_every_implementation() -> None:
+    config = replace(SMALL, crossover=100)
+    for dtype in (torch.float32, torch.bfloat16):
+        assert is_dense(100, config, CPU, dtype)
+        assert not is_dense(101, config, CPU, dtype)
+
+
+def test_without_one_only_the_kernel_reads_long_prompts_sparsely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = replace(SMALL, crossover=None)
+    assert is_dense(WITH_KERNEL, config, CPU, torch.bfloat16)
+    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.float32)
+    assert is_dense(10 * WITH_KERNEL, config, torch.device("cuda"), torch.bfloat16)
+    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.bfloat16) == (load_native() is None)
+    monkeypatch.setattr("codekiln.attention.crossover.load_native", lambda: None)
+    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.bfloat16)

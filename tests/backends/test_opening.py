@@ -69,6 +69,11 @@ def test_a_model_that_names_its_server_goes_before_the_environment(
     assert server.completions[0].body["model"] == "org/name:7b"
 
 
+def test_a_server_cannot_be_told_how_to_attend() -> None:
+    with pytest.raises(UsageError, match="sparse attention"):
+        open_backend("m", api_base="http://127.0.0.1:9/v1", attention="sparse")
+
+
 def test_a_local_model_ignores_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODEKILN_API_BASE", "http://127.0.0.1:9/v1")
     with pytest.raises(CodekilnError, match="no-such-model"):

@@ -60,6 +60,15 @@ def test_json_is_one_object_that_replay_and_records_know(tmp_path: Path) -> None
     assert codekiln(tmp_path, "records", "--show", "last").stdout == answer["code"]
 
 
+def test_an_answer_that_was_read_sparsely_is_replayed_so(tmp_path: Path) -> None:
+    done = codekiln(tmp_path, "generate", EVEN, "--seed", "1", "--attention", "sparse", "--json")
+    assert done.returncode == 0, done.stderr
+    replayed = codekiln(tmp_path, "replay", "last", "--json")
+    assert json.loads(replayed.stdout)["changes"] == []
+    [record] = json.loads(codekiln(tmp_path, "records", "--json").stdout)["records"]
+    assert record["machine"]["attention"] == "sparse"
+
+
 def test_an_answer_without_a_check_is_exit_code_3(tmp_path: Path) -> None:
     done = codekiln(
         tmp_path, "generate", "Write a function add(a, b).", "-n", "1", "--max-tokens", "80"

@@ -7,6 +7,7 @@ from scripted_backend import ScriptedBackend
 
 from codekiln.core import Prompt, Verdict
 from codekiln.generation import Options, generate_recorded, read_task
+from codekiln.generation.mutation import MAX_SECONDS
 from codekiln.generation.options import Strategy
 from codekiln.generation.stepwise.plans import named_steps
 from codekiln.generation.stepwise.prompts import begun, sub_task
@@ -257,6 +258,22 @@ def test_a_function_that_fails_its_examples_is_mended_before_it_is_built_on() ->
     assert not answer.verified
     assert "for part in parts]" in answer.code
     assert "for part in parts]" in backend.calls[-1][0].prompt.prefill
+
+
+def test_functions_share_the_time_in_which_one_answer_may_be_mended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[float] = []
+
+    def find_nothing(*_: object, seconds: float, **__: object) -> None:
+        given.append(seconds)
+
+    monkeypatch.setattr("codekiln.generation.stepwise.versions.find_change", find_nothing)
+    backend = ScriptedBackend(*([["?!"] * 4] * 12))
+    options = Options(n=4, seed=1, strategy="stepwise")
+    generate_recorded(read_task(TASK), options, backend=backend)
+    assert given
+    assert sum(given) <= MAX_SECONDS
 
 
 SIZED = """# Doubled sum

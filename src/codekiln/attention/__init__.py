@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from codekiln.attention.block_index import BlockIndex
 from codekiln.attention.config import SparseConfig
+from codekiln.attention.crossover import is_dense
 from codekiln.attention.dense import attend_dense
 from codekiln.attention.listed import attend_listed, attend_listed_rows
 from codekiln.attention.oracle import attend_oracle
@@ -29,6 +30,7 @@ __all__ = [
     "attend_listed_rows",
     "attend_oracle",
     "covered_mass",
+    "is_dense",
     "merge",
     "register_transformers",
     "select",

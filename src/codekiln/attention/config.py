@@ -39,8 +39,9 @@ class SparseConfig:
     dense_rows: int = 128
     # Layers from the first on that look at everything; none until one is shown to need it.
     dense_layers: int = 0
-    # Prompts up to this length stay dense. A guess: where sparse begins to pay is not measured yet.
-    crossover: int = 4096
+    # Prompts up to this length stay dense; None: the measured one of the implementation that runs,
+    # see `codekiln.attention.crossover`. 0: none does.
+    crossover: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("block", "query_block", "query_pool", "group", "most_groups", "max_blocks"):

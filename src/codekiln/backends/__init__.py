@@ -2,6 +2,7 @@
 
 from codekiln.backends.opening import open_backend
 from codekiln.backends.protocol import (
+    Attention,
     Backend,
     BackendInfo,
     Cancel,
@@ -11,6 +12,7 @@ from codekiln.backends.protocol import (
 )
 
 __all__ = [
+    "Attention",
     "Backend",
     "BackendInfo",
     "Cancel",

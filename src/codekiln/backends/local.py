@@ -12,12 +12,14 @@ import platform
 import queue
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
+from codekiln.attention import SparseConfig
 from codekiln.backends.protocol import (
+    Attention,
     BackendInfo,
     Cancel,
     Completion,
@@ -51,7 +53,17 @@ from codekiln.models.layout import available_memory_bytes
 _CANCEL_POLL_S = 0.05
 
 
-def open_local(model: str, progress: Progress | None = None) -> LocalBackend:
+# What the engine is given for each way of attending.
+_SPARSE: Mapping[Attention, SparseConfig | None] = {
+    "dense": None,
+    "sparse": SparseConfig(crossover=0),
+    "auto": SparseConfig(),
+}
+
+
+def open_local(
+    model: str, progress: Progress | None = None, attention: Attention = "auto"
+) -> LocalBackend:
     """Get the weights if need be, load them and start the engine.
 
     Raises what codekiln.models raises for unknown models, failed downloads, damaged files and
@@ -81,6 +93,7 @@ def open_local(model: str, progress: Progress | None = None) -> LocalBackend:
         tokenizer.token_bytes,
         tokenizer.eos_ids,
         EngineLimits(kv_bytes=max(0, int(free * KV_MEMORY_SHARE))),
+        _SPARSE[attention],
     )
     info = BackendInfo(
         name="local",
@@ -92,6 +105,7 @@ def open_local(model: str, progress: Progress | None = None) -> LocalBackend:
             "processor": platform.processor() or platform.machine(),
             "threads": str(settings.threads),
             "torch": torch.__version__,
+            "attention": attention,
         },
     )
     return LocalBackend(engine, tokenizer, info)

@@ -10,7 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from codekiln.backends.protocol import Backend
+from codekiln.backends.protocol import Attention, Backend
 from codekiln.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,14 +27,17 @@ def open_backend(
     api_key: str | None = None,
     limits: ServerLimits | None = None,
     progress: Progress | None = None,
+    attention: Attention = "auto",
 ) -> Backend:
     """A backend for `model`; close it, or use it in a `with` block.
 
     An API base, from `api_base`, the model itself or CODEKILN_API_BASE in this order, selects a
     server; `api_key` (or CODEKILN_API_KEY) and `limits` are for it. Otherwise the weights are
-    found, fetched with `progress` and loaded here. A server is first contacted when it is used.
+    found, fetched with `progress` and loaded here; `attention` is for them. A server is first
+    contacted when it is used.
 
-    Raises UsageError for a malformed address, and what codekiln.models raises for local weights.
+    Raises UsageError for a malformed address and for an attention that a server cannot be asked
+    for, and what codekiln.models raises for local weights.
     """
     remote = _REMOTE.fullmatch(model.strip())
     is_local = model.startswith("local:")
@@ -45,6 +48,11 @@ def open_backend(
     if is_local and api_base:
         raise UsageError(
             f"The model {model!r} is local, but an API base was given", "Give only one of them"
+        )
+    if base and attention != "auto":
+        raise UsageError(
+            f"{attention} attention was asked for, but the model runs on a server ({base})",
+            "Only the embedded engine can be told how to attend",
         )
     if base:
         # httpx and torch take their time to import; `codekiln --version` needs neither.
@@ -59,4 +67,4 @@ def open_backend(
         )
     from codekiln.backends.local import open_local
 
-    return open_local(name, progress)
+    return open_local(name, progress, attention)

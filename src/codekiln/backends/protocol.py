@@ -13,6 +13,8 @@ from typing import Literal, Protocol, Self
 from codekiln.core import Prompt, Sampling
 
 FinishReason = Literal["stop", "length", "cancelled"]
+# Of the embedded engine: "sparse" reads every prompt sparsely, "auto" those where it pays.
+Attention = Literal["auto", "dense", "sparse"]
 
 
 @dataclass(frozen=True, slots=True)

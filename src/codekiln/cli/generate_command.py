@@ -75,6 +75,14 @@ def generate(
             "task names several functions and whole drafts failed.",
         ),
     ] = "auto",
+    attention: Annotated[
+        str,
+        typer.Option(
+            "--attention",
+            help="How the embedded engine reads prompts: dense, sparse, or auto: sparse where a "
+            "long one is read faster so.",
+        ),
+    ] = "auto",
     seed: Annotated[
         int | None, typer.Option("--seed", help="Makes the same request give the same answer.")
     ] = None,
@@ -125,10 +133,17 @@ def generate(
     from codekiln.cli.evidence import print_code, print_evidence
     from codekiln.core.files import write_atomic
     from codekiln.generation import Event, Options, generate_recorded
-    from codekiln.generation.options import as_strategy
+    from codekiln.generation.options import as_attention, as_strategy
 
     options = Options(
-        n, max_tokens, temperature, seed, not no_verify, unsafe, as_strategy(strategy)
+        n,
+        max_tokens,
+        temperature,
+        seed,
+        not no_verify,
+        unsafe,
+        as_strategy(strategy),
+        as_attention(attention),
     )
     target = _writable_target(out) if out is not None else None
     fitting = read_context(context or ())

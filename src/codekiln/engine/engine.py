@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from codekiln.attention import SparseConfig
+from codekiln.attention import SparseConfig, is_dense
 from codekiln.core.errors import ContextOverflowError, InsufficientResourceError, UsageError
 from codekiln.engine.attend import Chunk, DecodeAttend, PrefillAttend
 from codekiln.engine.decoder import Decoder
@@ -67,8 +67,8 @@ class _Prefill:
 class Engine:
     """Runs completions on one decoder. `token_bytes` maps a token id to its UTF-8 bytes.
 
-    With `sparse`, prompts longer than its crossover are attended by hierarchical sparse attention,
-    in prefill and in decode.
+    With `sparse`, prompts that `codekiln.attention.is_dense` does not keep dense are attended by
+    hierarchical sparse attention, in prefill and in decode.
     """
 
     def __init__(
@@ -254,8 +254,10 @@ class Engine:
 
     def _prompt_bytes(self, tokens: int) -> float:
         """Keys and values of a prompt, with the block index that a sparsely attended one has."""
-        sparse = self._sparse
-        share = sparse.index_share if sparse is not None and tokens > sparse.crossover else 0.0
+        sparse, decoder = self._sparse, self._decoder
+        share = 0.0
+        if sparse is not None and not is_dense(tokens, sparse, decoder.device, decoder.dtype):
+            share = sparse.index_share
         return tokens * self._kv_token_bytes * (1.0 + share)
 
     def _decode_step(self) -> list[Event]:

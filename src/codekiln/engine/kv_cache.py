@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from codekiln.attention import BlockIndex, SparseConfig
+from codekiln.attention import BlockIndex, SparseConfig, is_dense
 from codekiln.models.config import ModelConfig
 
 # A prompt of this length or less is copied into each slot. Sharing costs one more attention call
@@ -46,7 +46,7 @@ class PromptCache:
             device=device,
         )
         self.index: BlockIndex | None = None
-        if sparse is not None and len(tokens) > sparse.crossover:
+        if sparse is not None and not is_dense(len(tokens), sparse, device, dtype):
             sizes = (config.layers, config.kv_heads, config.head_dim, len(tokens))
             self.index = BlockIndex(*sizes, sparse, dtype, device)
 

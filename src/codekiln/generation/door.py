@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from codekiln.backends import Backend, BackendInfo, Cancel, open_backend
+from codekiln.backends import Attention, Backend, BackendInfo, Cancel, open_backend
 from codekiln.core import Answer, ContextFile, Prompt, Record, Task
 from codekiln.core.errors import CancelledError, CodekilnError, UsageError
 from codekiln.core.settings import load_settings
@@ -55,6 +55,7 @@ def generate(
     verify: bool = True,
     unsafe: bool = False,
     strategy: Strategy = "auto",
+    attention: Attention = "auto",
     on_event: OnEvent | None = None,
     cancel: Cancel | None = None,
 ) -> Answer:
@@ -62,13 +63,13 @@ def generate(
 
     At most `n` candidates are drawn by `model` (a name or path; default CODEKILN_MODEL), or by the
     server at `api_base`, or by a `backend` that the caller opened and keeps, which saves loading
-    the weights for every call. Look at `answer.code`, `answer.verified` and
-    `answer.why_unverified`.
+    the weights for every call; `attention` is for a model that is opened here. Look at
+    `answer.code`, `answer.verified` and `answer.why_unverified`.
 
     Raises UsageError for a malformed request and other CodekilnErrors for what fails on the way;
     a model that finds no good answer is not an error.
     """
-    options = Options(n, max_tokens, temperature, seed, verify, unsafe, strategy)
+    options = Options(n, max_tokens, temperature, seed, verify, unsafe, strategy, attention)
     ready = as_task(task, language=language, context=context)
     return generate_recorded(
         ready,
@@ -148,7 +149,9 @@ def run_unrecorded(
         opened, wanted = nullcontext(backend), model or backend.info.model
     else:
         progress = LoadingProgress(listener)
-        opened = open_backend(wanted, api_base=api_base, progress=progress)
+        opened = open_backend(
+            wanted, api_base=api_base, progress=progress, attention=options.attention
+        )
     with opened as ready:
         if cancel is not None and cancel.is_set:
             raise CancelledError("cancelled before the model began")

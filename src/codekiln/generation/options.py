@@ -6,10 +6,12 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from codekiln.backends import Attention
 from codekiln.core.errors import UsageError
 
 Strategy = Literal["auto", "one-shot", "stepwise"]
 STRATEGIES: tuple[Strategy, ...] = ("auto", "one-shot", "stepwise")
+ATTENTIONS: tuple[Attention, ...] = ("auto", "dense", "sparse")
 MAX_SAMPLES = 256
 SEED_BITS = 32
 MAX_SEED = (1 << 62) - 1
@@ -23,7 +25,8 @@ class Options:
     `seed` fixes all of them; None draws one, which the record names. Without `verify` one greedy
     draft is all there is. `unsafe` permits checks where only resource limits keep programs in.
     `strategy` "stepwise" writes function by function, "one-shot" never does, "auto" does where a
-    task names several functions and whole drafts failed.
+    task names several functions and whole drafts failed. `attention` is how the embedded engine
+    reads prompts, see codekiln.backends.
     """
 
     n: int = 8
@@ -33,6 +36,7 @@ class Options:
     verify: bool = True
     unsafe: bool = False
     strategy: Strategy = "auto"
+    attention: Attention = "auto"
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MAX_SAMPLES:
@@ -45,6 +49,7 @@ class Options:
             raise UsageError(f"seed is {self.seed}", f"Use a whole number from 0 to {MAX_SEED}")
 
         as_strategy(self.strategy)
+        as_attention(self.attention)
 
     def with_drawn_seed(self) -> Options:
         """The same options with the seed fixed."""
@@ -62,3 +67,11 @@ def as_strategy(name: str) -> Strategy:
         if strategy == name:
             return strategy
     raise UsageError(f"strategy is {name!r}", f"Use one of: {', '.join(STRATEGIES)}")
+
+
+def as_attention(name: str) -> Attention:
+    """The way of attending of this name. Raises UsageError."""
+    for attention in ATTENTIONS:
+        if attention == name:
+            return attention
+    raise UsageError(f"attention is {name!r}", f"Use one of: {', '.join(ATTENTIONS)}")

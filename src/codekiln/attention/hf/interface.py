@@ -16,6 +16,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import causal_mask_function, sdpa_mask
 
 from codekiln.attention.config import SparseConfig
+from codekiln.attention.crossover import is_dense
 from codekiln.attention.hf.cache import indexed, is_kept, left_padding
 from codekiln.attention.listed import attend_listed
 from codekiln.attention.selection import select
@@ -83,7 +84,7 @@ def attention_function(config: SparseConfig) -> Callable[..., tuple[Tensor, None
             pads = [0] * len(query) if mask is None else (~mask).sum(1).tolist()
         usable = (
             pads is not None
-            and tokens > config.crossover
+            and not is_dense(tokens, config, query.device, query.dtype)
             # A foreign cache has no index; for one row, making it costs as much as attending.
             and (rows > 1 or is_kept(key))
             and not dropout

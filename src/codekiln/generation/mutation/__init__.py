@@ -2,6 +2,7 @@
 
 from codekiln.generation.mutation.search import (
     FORM,
+    MAX_SECONDS,
     Change,
     Variant,
     best_change,
@@ -14,6 +15,7 @@ from codekiln.generation.mutation.variants import variants
 
 __all__ = [
     "FORM",
+    "MAX_SECONDS",
     "Change",
     "Variant",
     "best_change",

@@ -88,13 +88,17 @@ def find_change(
     task: Task | None = None,
     before: str = "",
     checks: Sequence[Check] = DEFAULT_CHECKS,
+    seconds: float = MAX_SECONDS,
 ) -> Change | None:
     """A variant of one of `codes`, the most promising first, that passes all checks; None: none.
 
     `task` is the bench's unless given; `before` is put in front of each program and stays as it is.
     Raises CancelledError and SandboxError.
     """
-    return find_passing_variant(bench, _pool(codes), task=task, before=before, checks=checks)
+    pool = _pool(codes)
+    return find_passing_variant(
+        bench, pool, task=task, before=before, checks=checks, seconds=seconds
+    )
 
 
 def find_passing_variant(
@@ -104,15 +108,16 @@ def find_passing_variant(
     task: Task | None = None,
     before: str = "",
     checks: Sequence[Check] = DEFAULT_CHECKS,
+    seconds: float = MAX_SECONDS,
 ) -> Change | None:
     """The best of the programs that pass all checks, among the first MAX_VARIANTS; None: none.
 
-    They are tried in their order, as many as MAX_SECONDS allow. Raises as `find_change` does.
+    They are tried in their order, as many as `seconds` allow. Raises as `find_change` does.
     """
     task = task or bench.task
     if task.language != "python" or not task.checks:
         return None
-    end = time.monotonic() + MAX_SECONDS
+    end = time.monotonic() + seconds
     with bench.clock("change"):
         passing = _passing(bench, task, pool, before, end)
         found: list[Change] = []

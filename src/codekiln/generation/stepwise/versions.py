@@ -60,13 +60,15 @@ def write_versions(
     done: set[str],
     count: int,
     number: int,
+    seconds: float,
 ) -> Versions:
     """At most `count` versions of the function of step `number`, and a mended one.
 
-    `finished` are the functions before it, and `done` their names. Their tokens count as the
-    bench's `side_tokens`. Raises what drawing, checking and building prompts raise.
+    `finished` are the functions before it, and `done` their names; `seconds` may pass while small
+    changes are tried. Their tokens count as the bench's `side_tokens`. Raises what drawing,
+    checking and building prompts raise.
     """
-    desk = _Desk(bench, step, finished, done, number)
+    desk = _Desk(bench, step, finished, done, number, seconds)
     first = min(FIRST_ROUND, count)
     # Without warmth every round would give the same again.
     sizes = (first, count - first) if bench.options.temperature > 0 else (1,)
@@ -93,6 +95,7 @@ class _Desk:
     finished: Sequence[str]
     done: set[str]
     number: int
+    seconds: float
     task: Task = field(init=False)
     drawn: list[Candidate] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
@@ -157,7 +160,12 @@ class _Desk:
         # A function is checked by its own examples as a whole answer is, and mended in that way.
         if self.task.checks and not good:
             change = find_change(
-                self.bench, ranked, task=self.task, before=self.before, checks=self.checks
+                self.bench,
+                ranked,
+                task=self.task,
+                before=self.before,
+                checks=self.checks,
+                seconds=self.seconds,
             )
             if change is not None:
                 remarks = (remark(ranked[change.parent], change.code),)

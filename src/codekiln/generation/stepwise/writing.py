@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from codekiln.core import Candidate
 from codekiln.core.errors import ContextOverflowError
+from codekiln.generation.mutation import MAX_SECONDS
 from codekiln.generation.stepwise.plans import named_steps, planned_steps
 from codekiln.generation.stepwise.versions import FORM, write_versions
 from codekiln.generation.workbench import Workbench
@@ -49,8 +50,10 @@ def _write(bench: Workbench) -> tuple[str, ...]:
     spare: list[str] = []
     done: set[str] = set()
     chance = 1.0
+    # Together the functions may take as long to mend as one answer.
+    seconds = MAX_SECONDS / len(steps)
     for number, step in enumerate(steps[:-1], 1):
-        written = write_versions(bench, step, finished, done, count, number)
+        written = write_versions(bench, step, finished, done, count, number, seconds)
         remarks += written.remarks
         if not written.parts:
             continue
@@ -59,7 +62,7 @@ def _write(bench: Workbench) -> tuple[str, ...]:
         done.add(step.name)
         # Where one passes, those that do not are wrong.
         spare += written.parts[1 : written.good or None]
-    last = write_versions(bench, steps[-1], finished, done, count, len(steps))
+    last = write_versions(bench, steps[-1], finished, done, count, len(steps), seconds)
     before = "\n\n".join(finished)
     wholes = [f"{before}\n\n{part}".strip() + "\n" for part in last.parts[:count]]
     bench.spare_parts += spare
