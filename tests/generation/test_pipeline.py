@@ -261,7 +261,15 @@ def test_a_record_that_cannot_be_written_does_not_cost_the_answer(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("n", 0), ("n", 1000), ("max_tokens", 0), ("temperature", -1.0), ("seed", -1), ("strategy", "both"), ("attention", "flash")],
+    [
+        ("n", 0),
+        ("n", 1000),
+        ("max_tokens", 0),
+        ("temperature", -1.0),
+        ("seed", -1),
+        ("strategy", "both"),
+        ("attention", "flash"),
+    ],
 )
 def test_options_out_of_range_are_refused_by_name(field: str, value: float | str) -> None:
     with pytest.raises(UsageError, match=field):
