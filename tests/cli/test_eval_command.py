@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,6 +92,56 @@ def test_calibration_is_told_in_numbers(run: Run) -> None:
     found = json.loads(done.stdout)
     assert (found["references_passed"], found["wrong_passed"], found["ok"]) == (1, 0, True)
     assert found["wrong"] >= 3
+
+
+RESULTS = Path(__file__).parents[2] / "results"
+VERIFIED_RUN = "humaneval_qwen2.5-coder-0.5b_verified"
+
+
+def test_a_stored_run_is_shown_problem_by_problem_and_candidate_by_candidate(run: Run) -> None:
+    stored = ("--results", str(RESULTS))
+    problems = run("show", VERIFIED_RUN, *stored)
+    assert problems.returncode == 0, problems.stderr
+    assert len(problems.stdout.splitlines()) == 165
+    whole = json.loads(run("show", VERIFIED_RUN, "--json", *stored).stdout)
+    assert len(whole["outcomes"]) == whole["problems"] == 164
+    candidates = run("show", VERIFIED_RUN, "10", *stored).stdout
+    assert "def make_palindrome" in candidates
+    chosen = next(line for line in candidates.splitlines() if line.startswith("*"))
+    assert "passed" in chosen
+    number = chosen.split()[1]
+    code = run("show", VERIFIED_RUN, "HumanEval/10", "--candidate", number, *stored).stdout
+    assert code.rstrip() in candidates
+    compile(code, "candidate", "exec")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("show", VERIFIED_RUN, "1000"), "no problem '1000'"),
+        (("show", VERIFIED_RUN, "10", "--candidate", "99"), "no candidate 99"),
+        (("show", VERIFIED_RUN, "--candidate", "1"), "belongs to a problem"),
+        (("compare", VERIFIED_RUN, VERIFIED_RUN), "compared with itself"),
+    ],
+)
+def test_mistakes_about_stored_runs_are_told(
+    arguments: tuple[str, ...], message: str, run: Run
+) -> None:
+    done = run(*arguments, "--results", str(RESULTS))
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_runs_are_removed_together_or_not_at_all(tmp_path: Path, run: Run) -> None:
+    results = tmp_path / "results"
+    for name in ("humaneval_qwen2.5-coder-0.5b_greedy", "mbpp_qwen2.5-coder-0.5b_sample"):
+        source = next(RESULTS.glob(f"{name}*"))
+        shutil.copytree(source, results / source.name)
+    assert run("remove", "humaneval", "nothing").returncode == 2
+    assert len(list(results.iterdir())) == 2
+    done = run("remove", "humaneval", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in results.iterdir()] == [source.name]
 
 
 @pytest.mark.real_model

@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codekiln.cli.stored_runs_command import (
+    AsJson,
+    Results,
+    list_command,
+    remove_command,
+    run_line,
+    show_command,
+)
+
 if TYPE_CHECKING:
     from codekiln.evals import Asking
     from codekiln.evals.comparison import Comparison
-    from codekiln.evals.store import Stored
-    from codekiln.evals.summary import Summary
 
 EXAMPLES = """\b
 Examples:
   codekiln eval run humaneval --model qwen2.5-coder-0.5b --mode greedy
   codekiln eval run mbpp --mode verified -n 10
   codekiln eval run multipl-e --language javascript --limit 20
+  codekiln eval show RUN 17
   codekiln eval compare SAMPLE_RUN VERIFIED_RUN --differs mode --equal-tokens
   codekiln eval calibrate humaneval
   codekiln eval report --html report.html
@@ -34,13 +42,8 @@ evaluate = typer.Typer(
     epilog=EXAMPLES,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Data = Annotated[
     str | None, typer.Option("--data", metavar="DIR", help="Folder with the benchmark files.")
-]
-Results = Annotated[
-    str | None,
-    typer.Option("--results", metavar="DIR", help="Folder of stored runs (or CODEKILN_RESULTS)."),
 ]
 SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="A suite; 'codekiln eval suites' lists them.")
@@ -164,46 +167,12 @@ def run_command(
         fresh=fresh,
         unsafe=unsafe,
     )
-    with show_run(quiet=quiet) as listener:
+    with show_run(quiet=quiet, fresh=fresh) as listener:
         stored, summary = evaluate_suite(plan, listener)
     if as_json:
-        write_json(_line(stored, summary))
+        write_json(run_line(stored, summary))
     else:
         print_summary(stored, summary)
-    return 0
-
-
-@evaluate.command("list")
-def list_command(results: Results = None, as_json: AsJson = False) -> int:
-    """Every stored run with its figures."""
-    from codekiln.cli.console import write_json, write_stdout
-    from codekiln.cli.table import print_table
-    from codekiln.evals import results_folder, stored_runs
-
-    folder = results_folder(_path(results))
-    lines = [_line(stored, None) for stored in stored_runs(folder)]
-    if as_json:
-        write_json({"runs": lines})
-        return 0
-    if not lines:
-        write_stdout(f"no runs in {folder}\n")
-        return 0
-    heads = ("RUN", "DONE", "ASKED", "PASS@1", "SELECTED", "ORACLE", "VERIFIED", "WRONG", "TOKENS")
-    rows = [
-        (
-            str(line["id"]),
-            f"{line['done']}/{line['problems']}",
-            str(line["size"]),
-            _percent(line["pass@1"]),
-            _percent(line["selected@1"]),
-            _percent(line["oracle@n"]),
-            _count(line["verified"]) if line["selected@1"] is not None else "-",
-            _count(line["verified_wrong"]) if line["selected@1"] is not None else "-",
-            _count(line["tokens"]),
-        )
-        for line in lines
-    ]
-    print_table(heads, rows)
     return 0
 
 
@@ -245,8 +214,15 @@ def compare_command(
     if len(runs) % 2 or not runs:
         raise UsageError(f"{len(runs)} runs are no pairs", "Name A and B, and pairs behind them")
     found_runs = [find_run(folder, name) for name in runs]
+    pairs = list(zip(found_runs[::2], found_runs[1::2], strict=True))
+    for first, second in pairs:
+        if first == second and metric_a == metric_b:
+            raise UsageError(
+                f"{first.run.id} would be compared with itself",
+                "Name two runs, or two metrics with --metric-a and --metric-b",
+            )
     found: Comparison = compare_pairs(
-        list(zip(found_runs[::2], found_runs[1::2], strict=True)),
+        pairs,
         differing=tuple(differs or ()),
         metric_a=metric_a,
         metric_b=metric_b,
@@ -361,45 +337,5 @@ def _path(text: str | None) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-def _line(stored: Stored, summary: Summary | None) -> dict[str, object]:
-    """A run in one line: the fields that docs/evaluation.md describes."""
-    from codekiln.evals import summary_as_json
-
-    run = stored.run
-    known = summary_as_json(summary) if summary is not None else stored.summary()
-    return {
-        "id": run.id,
-        "created": run.created,
-        "suite": run.suite,
-        "language": run.language,
-        "problems": run.problems,
-        "size": run.size,
-        "done": known.get("problems", len(stored.outcomes()) if not known else 0),
-        "model": run.model,
-        "mode": run.mode,
-        "n": run.settings.get("n"),
-        "pass@1": known.get("greedy") if run.mode != "sample" else known.get("mean"),
-        "greedy": known.get("greedy"),
-        "mean": known.get("mean"),
-        "gate": known.get("gate"),
-        "selected@1": known.get("selected"),
-        "oracle@n": known.get("oracle"),
-        "recovered": known.get("recovered"),
-        "verified": known.get("verified"),
-        "verified_wrong": known.get("verified_wrong"),
-        "overturned": known.get("overturned"),
-        "tokens": known.get("tokens"),
-        "executions": known.get("executions"),
-        "seconds": known.get("wall_s"),
-        "dataset": run.dataset,
-        "settings": run.settings,
-        "note": run.note,
-    }
-
-
-def _count(value: object) -> str:
-    return str(value) if value is not None else "-"
-
-
-def _percent(value: object) -> str:
-    return f"{value:.1%}" if isinstance(value, float) else "-"
+for _name, _command in (("list", list_command), ("show", show_command), ("remove", remove_command)):
+    evaluate.command(_name)(_command)

@@ -21,7 +21,7 @@ _MOST_FAULTS = 20
 
 
 @contextmanager
-def show_run(*, quiet: bool = False) -> Iterator[Listener]:
+def show_run(*, quiet: bool = False, fresh: bool = False) -> Iterator[Listener]:
     """A listener that shows weights being loaded, then problems done, rate and time left."""
     from codekiln.evals import Listener
 
@@ -31,7 +31,7 @@ def show_run(*, quiet: bool = False) -> Iterator[Listener]:
     console = stderr_console()
     if not console.is_terminal:
         with show_progress() as on_load:
-            yield Listener(on_load, partial(_say_run, console), _PlainRun().take)
+            yield Listener(on_load, partial(_say_run, console, fresh), _PlainRun().take)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -59,15 +59,16 @@ def show_run(*, quiet: bool = False) -> Iterator[Listener]:
 
         yield Listener(
             lambda event: bar.update(task, facts=visible(event.text)),
-            partial(_say_run, bar.console),
+            partial(_say_run, bar.console, fresh),
             take,
         )
 
 
-def _say_run(console: Console, run: str, done: int) -> None:
+def _say_run(console: Console, fresh: bool, run: str, done: int) -> None:
     said = f"going on with {run}, {done} problems are done" if done else f"run {run}"
+    command = "the same command without --fresh" if fresh else "the same command"
     console.print(
-        f"{said}; after an interruption the same command goes on", soft_wrap=True, highlight=False
+        f"{said}; after an interruption {command} goes on", soft_wrap=True, highlight=False
     )
 
 

@@ -91,8 +91,9 @@ def measure_contexts(
 
 def changed_config(config: SparseConfig, changes: Sequence[str]) -> SparseConfig:
     """`config` with `name=value` applied. Raises UsageError for what is no field or number."""
+    # None stands for a whole number that was measured.
     kinds: dict[str, Callable[[str], Any]] = {
-        field.name: type(getattr(config, field.name)) for field in fields(config)
+        field.name: type(getattr(config, field.name) or 0) for field in fields(config)
     }
     values: dict[str, Any] = {}
     for change in changes:
