@@ -16,7 +16,7 @@ SMALL = SparseConfig(
     query_pool=4,
     group=4,
     most_groups=2,
-    threshold=0.05,
+    threshold=1.0,
     min_blocks=1,
     max_blocks=3,
 )

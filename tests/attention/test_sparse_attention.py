@@ -31,6 +31,12 @@ from codekiln.attention.crossover import WITH_KERNEL
 from codekiln.attention.listed import attend_gathered
 from codekiln.attention.native import load_native
 from codekiln.attention.oracle import visible
+from codekiln.attention.selection import (
+    estimated_shares,
+    pooled,
+    select_for_decode_plain,
+    select_plain,
+)
 from codekiln.core.errors import UsageError
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -39,6 +45,14 @@ HAS_KERNEL = (
     and "avx512_bf16" in CPUINFO.read_text()
     and bool(shutil.which("g++") or shutil.which("clang++"))
 )
+
+
+def listed(lists: BlockLists, head: int, reader: int) -> list[int]:
+    """The blocks of one reader."""
+    blocks: list[int] = lists.blocks[head, reader, : int(lists.counts[head, reader])].tolist()
+    return blocks
+
+
 EVERYTHING = replace(SMALL, most_groups=1000, min_blocks=1000, max_blocks=1000)
 
 
@@ -114,6 +128,105 @@ def test_compiled_kernel_equals_the_oracle(
     torch.testing.assert_close(out.double(), wanted, atol=0.02, rtol=0.02)
 
 
+# Rounding of bfloat16 means and float32 sums may turn the order of shares that are closer.
+SHARE_ROUNDING = 2e-3
+
+
+def check_choice(
+    chosen: set[int], shares: Tensor, far: set[int], before: int, config: SparseConfig
+) -> None:
+    """That the far blocks among `chosen` are those which the configuration asks for."""
+    least = config.threshold / before
+    picked, left = sorted(chosen & far), sorted(far - chosen)
+    clearly = int((shares[sorted(far)] > least + SHARE_ROUNDING).sum()) if far else 0
+    maybe = int((shares[sorted(far)] >= least - SHARE_ROUNDING).sum()) if far else 0
+    floor = min(config.min_blocks, len(far))
+    assert min(max(clearly, floor), config.max_blocks) <= len(picked)
+    assert len(picked) <= min(max(maybe, floor), config.max_blocks)
+    if picked and left:
+        assert float(shares[picked].min()) >= float(shares[left].max()) - SHARE_ROUNDING
+
+
+@pytest.mark.skipif(not HAS_KERNEL, reason="needs AVX512-BF16 and a C++ compiler")
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 99),
+    start=st.integers(0, 1500),
+    rows=st.integers(1, 130),
+    ratio=st.integers(1, 9),
+    head_dim=st.sampled_from([64, 128]),
+    query_block=st.sampled_from([16, 32, 64]),
+    sharp=st.sampled_from([0.0, 1.0, 6.0]),
+)
+def test_compiled_selection_is_that_of_the_plain_one(
+    seed: int,
+    start: int,
+    rows: int,
+    ratio: int,
+    head_dim: int,
+    query_block: int,
+    sharp: float,
+) -> None:
+    native = load_native()
+    assert native is not None
+    config = replace(SMALL, query_block=query_block, most_groups=100, max_blocks=9, threshold=1.0)
+    q, keys, _ = random_context(seed, start + rows, ratio, head_dim)
+    q, keys = (q * sharp).bfloat16(), keys.bfloat16()
+    index = new_index(config, start + rows, head_dim, torch.bfloat16)
+    index.update(0, keys, start + rows)
+    part = q[start:]
+    found = select(part, index, 0, start, start + rows - 20, native)
+    plain = select_plain(part, index, 0, start, start + rows - 20)
+    first, blocks = start // query_block, (start + rows - 1) // query_block * query_block // 16
+    before = torch.arange(first, first + found.counts.shape[1]) * (query_block // 16)
+    seen = torch.arange(blocks) < before[:, None]
+    shares = estimated_shares(pooled(part, start, config, 2), index, 0, seen)
+    for head in range(2):
+        for reader in range(found.counts.shape[1]):
+            chosen = listed(found, head, reader)
+            assert chosen == sorted(set(chosen))
+            wanted, end = listed(plain, head, reader), int(before[reader])
+            if len(wanted) == end:
+                assert chosen == wanted
+                continue
+            far = set(range(1, end - 2))
+            assert set(chosen) - far == set(wanted) - far
+            check_choice(set(chosen), shares[head, reader], far, end, config)
+
+
+@pytest.mark.skipif(not HAS_KERNEL, reason="needs AVX512-BF16 and a C++ compiler")
+@pytest.mark.parametrize("ratio", [1, 6, 7])
+@pytest.mark.parametrize("tokens", [5, 320, 1403])
+@pytest.mark.parametrize("dense_layers", [0, 1])
+def test_compiled_selection_for_decode_is_that_of_the_plain_one(
+    tokens: int, ratio: int, dense_layers: int
+) -> None:
+    native = load_native()
+    assert native is not None
+    config = replace(SMALL, most_groups=100, threshold=1.0, dense_layers=dense_layers)
+    q, keys, _ = (part.bfloat16() for part in random_context(1, tokens, ratio))
+    q = q[: min(11, tokens)]
+    index = new_index(config, tokens, dtype=torch.bfloat16)
+    index.update(0, keys, tokens)
+    behind = torch.arange(len(q)) * 5
+    found = select_for_decode(q, index, 0, behind, native)
+    window = (config.window - behind).clamp(min=0).add(15) // 16
+    plain = select_for_decode_plain(q, index, 0, window)
+    blocks = tokens // 16
+    queries = q.view(len(q), 2, -1, 64).transpose(0, 1)
+    seen = torch.ones(len(q), blocks, dtype=torch.bool)
+    shares = estimated_shares(queries, index, 0, seen) if blocks else torch.zeros(2, len(q), 0)
+    for head in range(2):
+        for row in range(len(q)):
+            chosen, wanted = listed(found, head, row), listed(plain, head, row)
+            if len(wanted) == blocks:
+                assert chosen == wanted
+                continue
+            far = set(range(1, blocks - int(window[row])))
+            assert set(chosen) - far == set(wanted) - far
+            check_choice(set(chosen), shares[head, row], far, blocks, config)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("ratio", [1, 6, 7, 8])
 @pytest.mark.parametrize("tokens", [5, 320, 403])
@@ -173,16 +286,23 @@ def test_every_list_holds_globals_and_window_and_stays_within_its_budget() -> No
             assert len(chosen) - len(forced) <= SMALL.max_blocks
 
 
-def test_the_far_block_that_is_asked_for_is_found() -> None:
-    q, keys, _ = random_context(0, 640, 7)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("most_groups", [2, 100])
+def test_the_far_block_that_is_asked_for_is_found(dtype: torch.dtype, most_groups: int) -> None:
+    """Among 16 groups too, of which two are looked into."""
+    q, keys, _ = random_context(0, 1030, 7)
     wanted = torch.randn(64, generator=torch.Generator().manual_seed(5))
     keys[:, 10 * 16 : 11 * 16] = wanted
-    q[608:] = 4 * wanted
-    index = new_index(SMALL, 640)
-    index.update(0, keys, 640)
+    q[1008:] = 4 * wanted
+    q, keys = q.to(dtype), keys.to(dtype)
+    config = replace(SMALL, most_groups=most_groups, query_block=16)
+    index = new_index(config, 1030, dtype=dtype)
+    index.update(0, keys, 1030)
     lists = select(q, index, 0, 0, dense_from=10**9)
-    assert 10 in lists.blocks[0, -1, : int(lists.counts[0, -1])].tolist()
-    assert 10 in lists.blocks[1, -1, : int(lists.counts[1, -1])].tolist()
+    decoded = select_for_decode(q[-3:], index, 0, torch.zeros(3, dtype=torch.long))
+    for head in range(2):
+        assert 10 in listed(lists, head, -1)
+        assert all(10 in listed(decoded, head, row) for row in range(3))
 
 
 def test_the_last_rows_and_the_first_layers_are_dense() -> None:
@@ -213,7 +333,7 @@ def test_equal_keys_and_huge_norms_give_numbers(norm: float) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"block": 48}, {"window": 100}, {"threshold": 2.0}, {"min_blocks": 500}, {"query_pool": 3}],
+    [{"block": 48}, {"window": 100}, {"threshold": -1.0}, {"min_blocks": 5000}, {"query_pool": 3}],
 )
 def test_contradicting_numbers_are_refused(changed: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="sparse attention"):

@@ -113,7 +113,7 @@ NARROW = SparseConfig(
     window=0,
     query_block=16,
     min_blocks=0,
-    threshold=1.0,
+    threshold=1e9,
     dense_rows=0,
     crossover=0,
 )

@@ -15,26 +15,29 @@ class SparseConfig:
     """
 
     # The first tokens: attention sinks, and in code the imports and the task.
-    global_tokens: int = 512
+    global_tokens: int = 128
     # The tokens before the query's block. Local syntax and names need them at every layer.
-    window: int = 1024
+    window: int = 512
     # Keys per far block. Attention inside a block is uneven: for the same error, blocks of 64 read
     # a fifth more keys (docs/attention.md). 16 is what the kernel packs at once.
     block: int = 16
-    # Queries that share a selection, with their heads of one group. Fewer fit them better.
-    query_block: int = 64
-    # Neighbouring queries whose mean asks the index. 1 covers little more, at eight times the cost.
-    query_pool: int = 8
+    # Queries that share a selection, with their heads of one group. Fewer fit them better: for the
+    # same agreement with dense attention, 16 read a sixth fewer keys than 64.
+    query_block: int = 16
+    # Neighbouring queries whose mean asks the index. 1 covers little more, at four times the cost.
+    query_pool: int = 4
     # Blocks per group. A group's box bounds the scores of its blocks, so most groups need no look.
     group: int = 16
-    # Groups whose blocks are scored; up to `group * block * most_groups` tokens all are.
-    most_groups: int = 64
-    # A far block is read when it is estimated to hold this share of the attention of its readers.
-    threshold: float = 0.0005
+    # Groups whose blocks are scored; up to `group * block * most_groups` tokens (32,768) all are.
+    most_groups: int = 128
+    # A far block is read when it is estimated to hold so many times the share of its readers'
+    # attention that it would have if all blocks before them had the same. The share that counts
+    # falls with the length: the same agreement with dense attention takes half at twice the length.
+    threshold: float = 0.18
     # The estimate knows means only; a few blocks are read whatever it says.
     min_blocks: int = 32
-    # Most far blocks per query block; keeps the cost of a token bounded.
-    max_blocks: int = 384
+    # Most far blocks per query block; keeps the cost of a token bounded beyond 32,768 tokens.
+    max_blocks: int = 2048
     # The last rows of a prompt ask the question; they look at everything.
     dense_rows: int = 128
     # Layers from the first on that look at everything; none until one is shown to need it.
@@ -48,7 +51,7 @@ class SparseConfig:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "Give at least 1")
         for name in ("global_tokens", "window", "min_blocks", "dense_rows", "dense_layers"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "Give 0 or more")
-        _require(0 <= self.threshold <= 1, "threshold", self.threshold, "Give a share from 0 to 1")
+        _require(self.threshold >= 0, "threshold", self.threshold, "Give 0 or more")
         _require(
             self.query_block % self.block == 0,
             "query_block",

@@ -2,7 +2,8 @@
 
 The far ones come from the index: a block counts by the share of attention that its mean key would
 get from the averaged queries, among the means of all blocks before. One selection holds for the
-heads of a KV group. Runs on any device; attention over the lists is the kernels' business.
+heads of a KV group. Compiled where that is possible (native/select.cpp), else in PyTorch on any
+device; attention over the lists is the kernels' business.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from torch import Tensor
 
 from codekiln.attention.block_index import BlockIndex
 from codekiln.attention.config import SparseConfig
+from codekiln.attention.native.build import Choice, Native, load_native
+
+# Readers that share the packing of the means in the compiled selection: rows of prefill, and
+# sequences of decode.
+_SPAN_ROWS = 64
+_SPAN_SEQUENCES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +36,85 @@ class BlockLists:
     config: SparseConfig
 
 
-def select(q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int) -> BlockLists:
-    """Choose for the rows `q` [rows, heads, head_dim] that stand at `start` and behind.
+def select(
+    q: Tensor,  # [rows, heads, head_dim]
+    index: BlockIndex,
+    layer: int,
+    start: int,
+    dense_from: int,
+    native: Native | None = None,
+) -> BlockLists:
+    """Choose for the rows `q` that stand at `start` and behind.
 
     Query blocks lie on the grid of the configuration; the first holds the row at `start`, and a
     row also sees the keys of its own query block up to itself. The index must hold the keys before
     the last row's query block. Query blocks that reach position `dense_from`, and all of a dense
     layer, look at everything before them.
     """
+    if layer < index.config.dense_layers:
+        dense_from = 0
+    native = native or load_native()
+    if native is not None and native.takes(q, index.config.block):
+        return _select_compiled(q, index, layer, start, dense_from, native)
+    return select_plain(q, index, layer, start, dense_from)
+
+
+def _select_compiled(
+    q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int, native: Native
+) -> BlockLists:
+    config = index.config
+    size, rows = config.query_block, q.shape[0]
+    own = torch.arange(start // size, (start + rows - 1) // size + 1) * size
+    begin, end = own.clamp(min=start), (own + size).clamp(max=start + rows)
+    before = own // config.block
+    readers = torch.stack(
+        (
+            begin - start,
+            end - begin,
+            begin % config.query_pool,
+            before,
+            (before - config.window // config.block).clamp(min=0),
+            own + size > dense_from,
+        ),
+        1,
+    )
+    span = max(1, _SPAN_ROWS // size)
+    return _compiled(q, index, layer, readers, span, config.query_pool, native)
+
+
+def _compiled(
+    q: Tensor,
+    index: BlockIndex,
+    layer: int,
+    readers: Tensor,
+    span: int,
+    pool: int,
+    native: Native,
+) -> BlockLists:
+    config = index.config
+    choice = Choice(
+        pool=pool,
+        globals=config.global_tokens // config.block,
+        group=config.group,
+        most_groups=config.most_groups,
+        min_blocks=config.min_blocks,
+        max_blocks=config.max_blocks,
+        threshold=config.threshold,
+    )
+    tables = index.means(layer), index.boxes(layer), readers.int().contiguous()
+    return BlockLists(*native.select(q.contiguous(), *tables, span, choice), config)
+
+
+def select_plain(
+    q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int
+) -> BlockLists:
+    """`select` in PyTorch."""
     config = index.config
     size = config.query_block
     first, last = start // size, (start + q.shape[0] - 1) // size
     per_query = size // config.block
     # What is known without the device is reckoned here: asking a GPU makes everything wait.
     whole = last * per_query
-    if layer < config.dense_layers:
-        dense_from = 0
     # The first query block that looks at everything.
     first_dense = min(max(first, dense_from // size), last + 1)
     forced_blocks = (config.global_tokens + config.window) // config.block
@@ -62,17 +132,47 @@ def select(q: Tensor, index: BlockIndex, layer: int, start: int, dense_from: int
     forced |= seen & is_dense[:, None]
     kept = forced.expand(means.shape[0], -1, -1)
     if has_far:
-        shares = estimated_shares(_pooled(q, start, config, means.shape[0]), index, layer, seen)
-        kept = kept | _chosen(shares.masked_fill(~(seen & ~forced), -1.0), config)
+        shares = estimated_shares(pooled(q, start, config, means.shape[0]), index, layer, seen)
+        least = config.threshold / before.clamp(min=1)[:, None]
+        kept = kept | _chosen(shares.masked_fill(~(seen & ~forced), -1.0), least, config)
     return _listed(kept, config)
 
 
-def select_for_decode(q: Tensor, index: BlockIndex, layer: int, behind: Tensor) -> BlockLists:
-    """Choose for single rows `q` [rows, heads, head_dim] behind the context of the index.
+def select_for_decode(
+    q: Tensor,  # [rows, heads, head_dim]
+    index: BlockIndex,
+    layer: int,
+    behind: Tensor,  # [rows]
+    native: Native | None = None,
+) -> BlockLists:
+    """Choose for single rows behind the context of the index.
 
     Row i stands `behind[i]` tokens behind the end of that context: what its sequence has of its own
     is dense, and takes that much of the window.
     """
+    config = index.config
+    blocks = index.blocks(layer)
+    window = (config.window - behind).clamp(min=0).add(config.block - 1) // config.block
+    native = native or load_native()
+    if native is not None and native.takes(q, config.block):
+        ones = torch.ones_like(behind)
+        readers = torch.stack(
+            (
+                torch.arange(len(q)),
+                ones,
+                0 * ones,
+                blocks * ones,
+                (blocks - window).clamp(min=0),
+                ones * (layer < config.dense_layers),
+            ),
+            1,
+        )
+        return _compiled(q, index, layer, readers, _SPAN_SEQUENCES, 1, native)
+    return select_for_decode_plain(q, index, layer, window)
+
+
+def select_for_decode_plain(q: Tensor, index: BlockIndex, layer: int, window: Tensor) -> BlockLists:
+    """`select_for_decode` in PyTorch; `window` [rows] in blocks."""
     config = index.config
     means = index.means(layer)
     kv_heads, blocks, head_dim = means.shape
@@ -80,11 +180,14 @@ def select_for_decode(q: Tensor, index: BlockIndex, layer: int, behind: Tensor) 
     if layer < config.dense_layers:
         return _listed(seen.expand(kv_heads, -1, -1), config)
     number = torch.arange(blocks, device=q.device)
-    window = (config.window - behind).clamp(min=0).add(config.block - 1) // config.block
     forced = (number < config.global_tokens // config.block) | (number >= blocks - window[:, None])
     queries = q.view(len(q), kv_heads, -1, head_dim).transpose(0, 1)
     shares = estimated_shares(queries, index, layer, seen)
-    return _listed(forced | _chosen(shares.masked_fill(forced, -1.0), config), config)
+    return _listed(
+        forced
+        | _chosen(shares.masked_fill(forced, -1.0), config.threshold / max(1, blocks), config),
+        config,
+    )
 
 
 def estimated_shares(queries: Tensor, index: BlockIndex, layer: int, seen: Tensor) -> Tensor:
@@ -135,8 +238,8 @@ def _promising_groups(queries: Tensor, index: BlockIndex, layer: int, seen: Tens
     return best
 
 
-def _chosen(shares: Tensor, config: SparseConfig) -> Tensor:
-    """The blocks over the threshold, at least `min_blocks` and at most `max_blocks`.
+def _chosen(shares: Tensor, least: Tensor | float, config: SparseConfig) -> Tensor:
+    """The blocks of the share `least` or more, at least `min_blocks` and at most `max_blocks`.
 
     `shares` [.., blocks] is negative where a block is no far block.
     """
@@ -145,11 +248,11 @@ def _chosen(shares: Tensor, config: SparseConfig) -> Tensor:
         return torch.zeros_like(shares, dtype=torch.bool)
     best = shares.topk(most, dim=-1)
     rank = torch.arange(most, device=shares.device)
-    kept = (best.values >= 0) & ((best.values >= config.threshold) | (rank < config.min_blocks))
+    kept = (best.values >= 0) & ((best.values >= least) | (rank < config.min_blocks))
     return torch.zeros_like(shares, dtype=torch.bool).scatter_(-1, best.indices, kept)
 
 
-def _pooled(q: Tensor, start: int, config: SparseConfig, kv_heads: int) -> Tensor:
+def pooled(q: Tensor, start: int, config: SparseConfig, kv_heads: int) -> Tensor:
     """Means of neighbouring queries, [kv_heads, query_blocks, pools * ratio, head_dim].
 
     Pools lie on the grid of positions; those without a row are NaN.

@@ -1,4 +1,4 @@
-"""Builds the kernel for this processor and loads it; None, with a logged reason, where it cannot.
+"""Builds the kernels for this processor; None, with a logged reason, where that cannot be done.
 
 The library is kept in the cache under the hash of all that went into it. Before it gets there a
 process of its own holds it against plain PyTorch, so that a compiler's or processor's fault costs
@@ -26,21 +26,36 @@ from torch import Tensor
 
 from codekiln.core.settings import load_settings
 
-_SOURCE = Path(__file__).with_name("kernel.cpp")
+_SOURCES = tuple(Path(__file__).with_name(name) for name in ("attend.cpp", "select.cpp"))
+_HEADER = Path(__file__).with_name("simd.h")
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", "-w")
 _BUILD_S = 300
 HEAD_DIMS = (64, 128)
 _log = logging.getLogger(__name__)
 
 
+class Choice(ctypes.Structure):
+    """The numbers of a selection, as select.cpp has them."""
+
+    _fields_ = (
+        ("pool", ctypes.c_int32),
+        ("globals", ctypes.c_int32),
+        ("group", ctypes.c_int32),
+        ("most_groups", ctypes.c_int32),
+        ("min_blocks", ctypes.c_int32),
+        ("max_blocks", ctypes.c_int32),
+        ("threshold", ctypes.c_float),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Native:
-    """The loaded kernel."""
+    """The loaded kernels."""
 
     library: ctypes.CDLL
 
     def takes(self, q: Tensor, block: int) -> bool:
-        """Whether the kernel was made for these queries [.., head_dim] and this block size."""
+        """Whether the kernels were made for these queries [.., head_dim] and this block size."""
         return (
             q.device.type == "cpu"
             and q.dtype == torch.bfloat16
@@ -76,6 +91,44 @@ class Native:
         assert not failed, f"the kernel was not made for {q.shape} with blocks of {block}"
         return out, lse
 
+    def select(
+        self,
+        q: Tensor,  # bfloat16 [rows, heads, head_dim], contiguous
+        means: Tensor,  # bfloat16 [kv_heads, blocks, head_dim]
+        boxes: Tensor,  # bfloat16 [low or high, kv_heads, groups, head_dim]
+        readers: Tensor,  # int32 [readers, 6], see select.cpp
+        span: int,
+        choice: Choice,
+    ) -> tuple[Tensor, Tensor]:
+        """Blocks, int32 [kv_heads, readers, most], and how many each reader has.
+
+        `span` neighbouring readers share their work.
+        """
+        assert means.stride()[1:] == boxes.stride()[2:] == (q.shape[-1], 1)
+        kv_heads, count = means.shape[0], len(readers)
+        most = max(1, int(readers[:, 3].max()))
+        lists = torch.zeros(kv_heads, count, most, dtype=torch.int32)
+        counts = torch.zeros(kv_heads, count, dtype=torch.int32)
+        failed = self.library.codekiln_select(
+            *(_address(tensor) for tensor in (q, means)),
+            ctypes.c_int64(means.stride(0)),
+            *(_address(tensor) for tensor in boxes),
+            ctypes.c_int64(boxes.stride(1)),
+            _address(readers),
+            count,
+            span,
+            ctypes.byref(choice),
+            _address(lists),
+            ctypes.c_int64(most),
+            _address(counts),
+            q.shape[1],
+            kv_heads,
+            q.shape[2],
+            torch.get_num_threads(),
+        )
+        assert not failed, f"the kernel was not made for {q.shape}"
+        return lists, counts
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -104,7 +157,7 @@ def _address(tensor: Tensor) -> ctypes.c_void_p:
 
 @functools.cache
 def load_native() -> Native | None:
-    """The kernel, built if need be (seconds, once per machine). `CODEKILN_NATIVE=0`: never."""
+    """The kernels, built if need be (seconds, once per machine). `CODEKILN_NATIVE=0`: never."""
     if os.environ.get("CODEKILN_NATIVE", "1") == "0":
         return None
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
@@ -132,7 +185,8 @@ def _key(compiler: str) -> str:
         # -march=native gives other code on another processor of a shared home.
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         parts += [line for line in lines if line.startswith("flags")][:1]
-    return hashlib.sha256(_SOURCE.read_bytes() + "\0".join(parts).encode()).hexdigest()[:16]
+    sources = b"".join(path.read_bytes() for path in (*_SOURCES, _HEADER))
+    return hashlib.sha256(sources + "\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _build(compiler: str, path: Path) -> bool:
@@ -141,7 +195,7 @@ def _build(compiler: str, path: Path) -> bool:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
         built = Path(folder, path.name)
         steps = (
-            [compiler, *_FLAGS, str(_SOURCE), "-o", str(built), *_openmp_of_torch()],
+            [compiler, *_FLAGS, *map(str, _SOURCES), "-o", str(built), *_openmp_of_torch()],
             [sys.executable, "-m", "codekiln.attention.native.prove", str(built)],
         )
         for step in steps:

@@ -1,20 +1,24 @@
-"""Holds a freshly built kernel against float64: `python -m codekiln.attention.native.prove FILE`.
+"""Holds freshly built kernels against PyTorch: `python -m codekiln.attention.native.prove FILE`.
 
-Run in a process of its own, which may crash. Exit status 0 when it agrees.
+Run in a process of its own, which may crash. Exit status 0 when they agree.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from codekiln.attention.block_index import BlockIndex
 from codekiln.attention.config import SparseConfig
 from codekiln.attention.listed import attend_listed
-from codekiln.attention.native.build import open_native
+from codekiln.attention.native.build import Native, open_native
 from codekiln.attention.oracle import attend_oracle
-from codekiln.attention.selection import BlockLists
+from codekiln.attention.report import covered_mass
+from codekiln.attention.selection import BlockLists, select, select_plain
 
 # bfloat16 weights and outputs: half a unit in the last place each, of values around one.
 TOLERANCE = 0.02
@@ -34,9 +38,26 @@ def main(path: str) -> int:
         lists = BlockLists(chosen.int(), counts, config)
         out = attend_listed(q, keys, values, lists, 320, native)
         if (out.double() - attend_oracle(q, keys, values, lists, 320)).abs().max() > TOLERANCE:
-            print(f"the kernel is wrong for heads of {head_dim}", file=sys.stderr)
+            print(f"attention is wrong for heads of {head_dim}", file=sys.stderr)
+            return 1
+        if not _selects_well(q, keys, config, native):
+            print(f"selection is wrong for heads of {head_dim}", file=sys.stderr)
             return 1
     return 0
+
+
+def _selects_well(q: Tensor, keys: Tensor, config: SparseConfig, native: Native) -> bool:
+    """Whether the compiled selection takes blocks of as much attention as the plain one."""
+    few = replace(config, min_blocks=4, max_blocks=4)
+    index = BlockIndex(1, 2, q.shape[-1], keys.shape[1], few, q.dtype, q.device)
+    index.update(0, keys, keys.shape[1])
+    found = select(q, index, 0, 320, 10**9, native)
+    wanted = select_plain(q, index, 0, 320, 10**9)
+    return found.counts.equal(wanted.counts) and all(
+        abs(covered_mass(q, keys, found, 320, at) - covered_mass(q, keys, wanted, 320, at))
+        < TOLERANCE
+        for at in range(found.counts.shape[1])
+    )
 
 
 if __name__ == "__main__":

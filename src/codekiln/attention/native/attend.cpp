@@ -5,91 +5,15 @@
 // rounded to bfloat16 for the product with the values, sums in float32. A tile is put together from
 // listed blocks wherever they lie, so that a list costs what its keys cost.
 
-#if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512BF16__)
-#error "this processor has no AVX512-BF16"
-#endif
-
-#include <immintrin.h>
-
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <memory>
+#include "simd.h"
 
 namespace {
-
-using bf16 = uint16_t;
-constexpr int TILE = 128;         // keys per tile
-constexpr int LANES = 16;         // float32 per register
-constexpr int PART = 4 * LANES;   // columns that one pass keeps in registers
-constexpr int MOST_ROWS = 6;      // MOST_ROWS * 4 sums, 4 operands: what 32 registers hold
-constexpr float LOWEST = -3.0e38f;
 
 struct Item {
   int32_t sequence, head, first_row, rows;   // rows: tokens; each brings all heads of the group
   int32_t list, blocks;                      // where its list begins, and its length
   int32_t own, own_seen;                     // first own key, or -1; how many the first row sees
 };
-
-struct Aligned {
-  void operator()(void* p) const { _mm_free(p); }
-};
-template <typename T>
-using Buffer = std::unique_ptr<T[], Aligned>;
-template <typename T>
-Buffer<T> buffer(size_t count) {
-  return Buffer<T>(static_cast<T*>(_mm_malloc(count * sizeof(T), 64)));
-}
-
-// exp(x) for x <= 0; relative error below 2e-6, which bfloat16 weights do not see.
-inline __m512 exp_of_negative(__m512 x) {
-  const __m512 t = _mm512_mul_ps(_mm512_max_ps(x, _mm512_set1_ps(-100.0f)),
-                                 _mm512_set1_ps(1.44269504088896341f));
-  const __m512 n = _mm512_roundscale_ps(t, 0);
-  const __m512 f = _mm512_sub_ps(t, n);
-  __m512 p = _mm512_set1_ps(0.0013333558f);
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.0096181291f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.0555041087f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.2402265070f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.6931471806f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
-  return _mm512_scalef_ps(p, n);
-}
-
-inline bf16 to_bf16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, 4);
-  return static_cast<bf16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-// 16 rows of 16 words become 16 columns: out[c * stride + r] = row r, word c.
-inline void transpose16(const uint32_t* const* rows, int at, uint32_t* out, int stride) {
-  __m512i a[16], b[16];
-  for (int r = 0; r < 16; ++r) a[r] = _mm512_loadu_si512(rows[r] + at);
-  for (int r = 0; r < 16; r += 2) {
-    b[r] = _mm512_unpacklo_epi32(a[r], a[r + 1]);
-    b[r + 1] = _mm512_unpackhi_epi32(a[r], a[r + 1]);
-  }
-  for (int r = 0; r < 16; r += 4) {
-    a[r] = _mm512_unpacklo_epi64(b[r], b[r + 2]);
-    a[r + 1] = _mm512_unpackhi_epi64(b[r], b[r + 2]);
-    a[r + 2] = _mm512_unpacklo_epi64(b[r + 1], b[r + 3]);
-    a[r + 3] = _mm512_unpackhi_epi64(b[r + 1], b[r + 3]);
-  }
-  for (int r = 0; r < 4; ++r) {
-    b[r] = _mm512_shuffle_i32x4(a[r], a[r + 4], 0x88);
-    b[r + 4] = _mm512_shuffle_i32x4(a[r], a[r + 4], 0xdd);
-    b[r + 8] = _mm512_shuffle_i32x4(a[r + 8], a[r + 12], 0x88);
-    b[r + 12] = _mm512_shuffle_i32x4(a[r + 8], a[r + 12], 0xdd);
-  }
-  for (int r = 0; r < 4; ++r) {
-    _mm512_store_si512(out + r * stride, _mm512_shuffle_i32x4(b[r], b[r + 8], 0x88));
-    _mm512_store_si512(out + (r + 4) * stride, _mm512_shuffle_i32x4(b[r + 4], b[r + 12], 0x88));
-    _mm512_store_si512(out + (r + 8) * stride, _mm512_shuffle_i32x4(b[r], b[r + 8], 0xdd));
-    _mm512_store_si512(out + (r + 12) * stride, _mm512_shuffle_i32x4(b[r + 4], b[r + 12], 0xdd));
-  }
-}
 
 // Keys as pairs along head_dim: packed[d / 2][key]; values as pairs of keys: packed[key / 2][d].
 template <int D>
@@ -101,11 +25,9 @@ struct Tile {
   void add(const bf16* k, const bf16* v, int count) {
     static const bf16 zeros[D] = {};
     for (int j = 0; j < count; j += LANES) {
-      const uint32_t* rows[LANES];
-      for (int r = 0; r < LANES; ++r)
-        rows[r] = reinterpret_cast<const uint32_t*>(j + r < count ? k + (j + r) * D : zeros);
-      for (int d = 0; d < D / 2; d += LANES)
-        transpose16(rows, d, keys.get() + d * TILE + filled + j, TILE);
+      const bf16* rows[LANES];
+      for (int r = 0; r < LANES; ++r) rows[r] = k + (j + r) * D;
+      pack_columns<D>(rows, count - j, keys.get() + filled + j);
     }
     for (int j = 0; j < count; j += 2) {
       const bf16 *even = v + j * D, *odd = j + 1 < count ? v + (j + 1) * D : zeros;
@@ -127,27 +49,6 @@ struct Tile {
     std::memset(values.get() + from * D, 0, sizeof(uint32_t) * (TILE / 2 - from) * D);
   }
 };
-
-// sums[r][c] += left[r][step] * right[step][c] over all steps, for 4 * LANES columns. Each word is a
-// pair of bfloat16, of which both products are added.
-template <int R>
-inline void add_products(__m512 (&sums)[R][4], const uint32_t* left, int left_stride,
-                         const uint32_t* right, int right_stride, int steps) {
-  for (int step = 0; step < steps; ++step, right += right_stride) {
-    const __m512bh r0 = (__m512bh)_mm512_load_si512(right);
-    const __m512bh r1 = (__m512bh)_mm512_load_si512(right + LANES);
-    const __m512bh r2 = (__m512bh)_mm512_load_si512(right + 2 * LANES);
-    const __m512bh r3 = (__m512bh)_mm512_load_si512(right + 3 * LANES);
-#pragma GCC unroll 6
-    for (int r = 0; r < R; ++r) {
-      const __m512bh pair = (__m512bh)_mm512_set1_epi32(left[r * left_stride + step]);
-      sums[r][0] = _mm512_dpbf16_ps(sums[r][0], pair, r0);
-      sums[r][1] = _mm512_dpbf16_ps(sums[r][1], pair, r1);
-      sums[r][2] = _mm512_dpbf16_ps(sums[r][2], pair, r2);
-      sums[r][3] = _mm512_dpbf16_ps(sums[r][3], pair, r3);
-    }
-  }
-}
 
 // R rows meet one tile. `seen` is the number of its keys that each row sees, null for all.
 template <int D, int R>

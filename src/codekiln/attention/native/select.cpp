@@ -1,0 +1,307 @@
+// Which blocks of keys each reader looks at: codekiln.attention.selection in one pass, for AVX-512
+// with bfloat16 dot products.
+//
+// One item is one KV head and a few neighbouring readers, which share the packing of the means and
+// the look at the groups' boxes. Averaged queries of all heads of the group meet the means TILE at a
+// time; the shares of attention stay in float32.
+
+#include "simd.h"
+
+#include <numeric>
+#include <vector>
+
+namespace {
+
+// `phase` is the position of the first row on the grid of pools; blocks [0, globals) and
+// [window, before) are forced; a dense reader takes all of [0, before).
+struct Reader {
+  int32_t first_row, rows, phase, before, window, dense;
+};
+
+struct Choice {
+  int32_t pool, globals, group, most_groups, min_blocks, max_blocks;
+  float threshold;
+};
+
+template <int D>
+class Scores {
+ public:
+  explicit Scores(int most_rows, int most_columns)
+      : width_((most_columns + TILE - 1) / TILE * TILE),
+        values_(buffer<float>(size_t(most_rows) * width_)), packed_(buffer<uint32_t>(D / 2 * TILE)) {}
+
+  float* row(int r) { return values_.get() + size_t(r) * width_; }
+
+  // row r, column c = queries[r] . columns[c], or added to what is there.
+  void add(const uint32_t* queries, int rows, const bf16* const* columns, int count, bool onto) {
+    for (int from = 0; from < count; from += TILE) {
+      for (int j = 0; j < TILE; j += LANES)
+        pack_columns<D>(columns + from + j, std::max(0, count - from - j), packed_.get() + j);
+      int r = 0;
+      for (; r + MOST_ROWS <= rows; r += MOST_ROWS) meet<MOST_ROWS>(queries, r, from, onto);
+      for (; r < rows; ++r) meet<1>(queries, r, from, onto);
+    }
+  }
+
+  // The first `count` scores of a row times `scale` become shares, which `into` gets, times `weight`.
+  void add_shares(int r, int count, float scale, float weight, float* into) {
+    float* x = row(r);
+    __m512 most = _mm512_set1_ps(LOWEST);
+    for (int i = 0; i < count; i += LANES) {
+      const __mmask16 used = count - i >= LANES ? 0xffff : (1u << (count - i)) - 1;
+      __m512 v = _mm512_mul_ps(_mm512_load_ps(x + i), _mm512_set1_ps(scale));
+      // Huge norms must not give inf - inf; no number counts as nothing.
+      v = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(LOWEST)), _mm512_set1_ps(-LOWEST));
+      v = _mm512_mask_mov_ps(_mm512_set1_ps(LOWEST), used, v);
+      _mm512_store_ps(x + i, v);
+      most = _mm512_max_ps(most, v);
+    }
+    const __m512 top = _mm512_set1_ps(_mm512_reduce_max_ps(most));
+    __m512 sum = _mm512_setzero_ps();
+    for (int i = 0; i < count; i += LANES) {
+      const __mmask16 used = count - i >= LANES ? 0xffff : (1u << (count - i)) - 1;
+      const __m512 e = _mm512_maskz_mov_ps(
+          used, exp_of_negative(_mm512_sub_ps(_mm512_load_ps(x + i), top)));
+      _mm512_store_ps(x + i, e);
+      sum = _mm512_add_ps(sum, e);
+    }
+    const __m512 part = _mm512_set1_ps(weight / _mm512_reduce_add_ps(sum));
+    for (int i = 0; i < count; i += LANES)
+      _mm512_storeu_ps(into + i, _mm512_fmadd_ps(_mm512_load_ps(x + i), part,
+                                                 _mm512_loadu_ps(into + i)));
+  }
+
+ private:
+  template <int R>
+  void meet(const uint32_t* queries, int r, int from, bool onto) {
+    for (int c = 0; c < TILE; c += PART) {
+      __m512 sums[R][4];
+      for (int i = 0; i < R; ++i)
+        for (int j = 0; j < 4; ++j)
+          sums[i][j] = onto ? _mm512_load_ps(row(r + i) + from + c + LANES * j) : _mm512_setzero_ps();
+      add_products<R>(sums, queries + r * (D / 2), D / 2, packed_.get() + c, TILE, D / 2);
+      for (int i = 0; i < R; ++i)
+        for (int j = 0; j < 4; ++j) _mm512_store_ps(row(r + i) + from + c + LANES * j, sums[i][j]);
+    }
+  }
+
+  int width_;
+  Buffer<float> values_;
+  Buffer<uint32_t> packed_;
+};
+
+template <int D>
+class Selector {
+ public:
+  Selector(const Choice& choice, int ratio, int most_rows, int most_blocks, int span)
+      : choice_(choice), ratio_(ratio), blocks_(most_blocks),
+        scores_(most_rows, most_blocks + choice.group), queries_(buffer<uint32_t>(most_rows * D / 2)),
+        sizes_(buffer<uint32_t>(most_rows * D / 2)), begins_(span + 1),
+        shares_(size_t(span) * (most_blocks + LANES)), chosen_(most_blocks) {}
+
+  // `means`, `low` and `high` are those of the KV head; lists [span][most] and counts [span] are
+  // filled. `q` points to the first head of the group in row 0, rows are `stride` apart.
+  void run(const bf16* q, int64_t stride, const bf16* means, const bf16* low, const bf16* high,
+           const Reader* readers, int span, int32_t* lists, int64_t most, int32_t* counts) {
+    int top = 0;
+    for (int i = 0; i < span; ++i)
+      if (has_far(readers[i])) top = std::max(top, readers[i].before);
+    if (top) {
+      int rows = 0;
+      for (int i = 0; i < span; ++i) {
+        begins_[i] = rows;
+        if (has_far(readers[i])) rows += pool(q, stride, readers[i], rows);
+      }
+      begins_[span] = rows;
+      look(low, high, readers, span, top);
+      columns_.clear();
+      for (int block : members_) columns_.push_back(means + int64_t(block) * D);
+      columns_.resize((columns_.size() + TILE - 1) / TILE * TILE);
+      scores_.add(queries_.get(), rows, columns_.data(), static_cast<int>(members_.size()), false);
+      share(readers, span, [this](const Reader& reader) {
+        return std::lower_bound(members_.begin(), members_.end(), reader.before) - members_.begin();
+      });
+    }
+    for (int i = 0; i < span; ++i)
+      counts[i] = list(readers[i], shares_.data() + size_t(i) * width(), lists + i * most);
+  }
+
+ private:
+  size_t width() const { return blocks_ + LANES; }
+
+  bool has_far(const Reader& reader) const {
+    return !reader.dense && reader.window > choice_.globals;
+  }
+
+  // Means of neighbouring rows, all heads of the group, from place `at` on; how many.
+  int pool(const bf16* q, int64_t stride, const Reader& reader, int at) {
+    int made = 0;
+    for (int from = 0; from < reader.rows;) {
+      const int to = std::min(reader.rows, from + choice_.pool - (reader.phase + from) % choice_.pool);
+      for (int head = 0; head < ratio_; ++head, ++made) {
+        bf16* mean = reinterpret_cast<bf16*>(queries_.get() + (at + made) * (D / 2));
+        for (int d = 0; d < D; ++d) {
+          float sum = 0;
+          for (int t = from; t < to; ++t) {
+            const uint32_t bits = uint32_t(q[(reader.first_row + t) * stride + head * D + d]) << 16;
+            float value;
+            std::memcpy(&value, &bits, 4);
+            sum += value;
+          }
+          mean[d] = to_bf16(sum / (to - from));
+        }
+      }
+      from = to;
+    }
+    return made;
+  }
+
+  // Adds up the shares of each reader's rows among its first `visible(reader)` columns.
+  template <typename Visible>
+  void share(const Reader* readers, int span, Visible visible) {
+    const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+    for (int i = 0; i < span; ++i) {
+      float* into = shares_.data() + size_t(i) * width();
+      std::fill_n(into, width(), 0.0f);
+      const int rows = begins_[i + 1] - begins_[i], count = static_cast<int>(visible(readers[i]));
+      for (int r = 0; r < rows && count; ++r)
+        scores_.add_shares(begins_[i] + r, count, scale, 1.0f / rows, into);
+    }
+  }
+
+  // The blocks before `top` that are scored, ascending: those of the groups whose boxes allow most.
+  void look(const bf16* low, const bf16* high, const Reader* readers, int span, int top) {
+    const int groups = (top + choice_.group - 1) / choice_.group;
+    order_.resize(groups);
+    std::iota(order_.begin(), order_.end(), 0);
+    if (groups > choice_.most_groups) {
+      const int rows = begins_[span];
+      for (int i = 0; i < rows * (D / 2); ++i) sizes_[i] = queries_[i] & 0x7fff7fffu;
+      corners_.resize(size_t(2) * groups * D);
+      for (int64_t i = 0; i < int64_t(groups) * D; ++i) {
+        const float least = wide(low[i]), most = wide(high[i]);
+        corners_[i] = to_bf16((least + most) / 2);
+        corners_[int64_t(groups) * D + i] = to_bf16((most - least) / 2);
+      }
+      for (int part = 0; part < 2; ++part) {
+        columns_.clear();
+        for (int g = 0; g < groups; ++g)
+          columns_.push_back(corners_.data() + (int64_t(part) * groups + g) * D);
+        columns_.resize((groups + TILE - 1) / TILE * TILE);
+        scores_.add(part ? sizes_.get() : queries_.get(), rows, columns_.data(), groups, part > 0);
+      }
+      share(readers, span, [this](const Reader& reader) {
+        return (reader.before + choice_.group - 1) / choice_.group;
+      });
+      worth_.assign(groups, 0.0f);
+      for (int i = 0; i < span; ++i)
+        for (int g = 0; g < groups; ++g) worth_[g] += shares_[size_t(i) * width() + g];
+      std::nth_element(order_.begin(), order_.begin() + choice_.most_groups, order_.end(), by_worth());
+      order_.resize(choice_.most_groups);
+      std::sort(order_.begin(), order_.end());
+    }
+    members_.clear();
+    for (int g : order_)
+      for (int b = g * choice_.group; b < std::min(top, (g + 1) * choice_.group); ++b)
+        members_.push_back(b);
+  }
+
+  // One reader's list, ascending, from the shares of the members; its length.
+  int list(const Reader& reader, const float* shares, int32_t* out) {
+    std::fill_n(chosen_.begin(), reader.before, !has_far(reader));
+    if (has_far(reader)) {
+      worth_.assign(reader.before, 0.0f);
+      for (size_t i = 0; i < members_.size() && members_[i] < reader.before; ++i)
+        worth_[members_[i]] = shares[i];
+      order_.clear();
+      const int far = reader.window - choice_.globals;
+      const float least = choice_.threshold / reader.before;
+      for (int b = choice_.globals; b < reader.window; ++b)
+        if (worth_[b] >= least) order_.push_back(b);
+      const int found = static_cast<int>(order_.size()), floor = std::min(choice_.min_blocks, far);
+      if (found < floor) {
+        order_.resize(far);
+        std::iota(order_.begin(), order_.end(), choice_.globals);
+      }
+      const int kept = std::min(std::max(found, floor), choice_.max_blocks);
+      if (kept < static_cast<int>(order_.size()))
+        std::nth_element(order_.begin(), order_.begin() + kept, order_.end(), by_worth());
+      for (int i = 0; i < kept; ++i) chosen_[order_[i]] = 1;
+      std::fill_n(chosen_.begin(), choice_.globals, 1);
+      std::fill(chosen_.begin() + reader.window, chosen_.begin() + reader.before, 1);
+    }
+    int count = 0;
+    for (int b = 0; b < reader.before; ++b)
+      if (chosen_[b]) out[count++] = b;
+    return count;
+  }
+
+  static float wide(bf16 value) {
+    const uint32_t bits = uint32_t(value) << 16;
+    float out;
+    std::memcpy(&out, &bits, 4);
+    return out;
+  }
+
+  auto by_worth() const {
+    return [this](int a, int b) { return worth_[a] != worth_[b] ? worth_[a] > worth_[b] : a < b; };
+  }
+
+  Choice choice_;
+  int ratio_, blocks_;
+  Scores<D> scores_;
+  Buffer<uint32_t> queries_, sizes_;
+  std::vector<int> begins_;
+  std::vector<float> shares_, worth_;
+  std::vector<uint8_t> chosen_;
+  std::vector<int> members_, order_;
+  std::vector<const bf16*> columns_;
+  std::vector<bf16> corners_;
+};
+
+template <int D>
+void select(const bf16* q, const bf16* means, int64_t means_stride, const bf16* low,
+            const bf16* high, int64_t box_stride, const Reader* readers, int count, int span,
+            const Choice& choice, int32_t* lists, int64_t most, int32_t* counts, int heads,
+            int kv_heads, int threads) {
+  const int ratio = heads / kv_heads, spans = (count + span - 1) / span;
+  int blocks = 1, rows = 0;
+  for (int i = 0; i < count; ++i) blocks = std::max(blocks, readers[i].before);
+  for (int s = 0; s < spans; ++s) {
+    int sum = 0;
+    for (int i = s * span; i < std::min(count, (s + 1) * span); ++i)
+      sum += (readers[i].rows / choice.pool + 2) * ratio;
+    rows = std::max(rows, sum);
+  }
+#pragma omp parallel num_threads(threads)
+  {
+    Selector<D> selector(choice, ratio, rows, blocks, span);
+#pragma omp for schedule(dynamic, 1)
+    for (int item = 0; item < kv_heads * spans; ++item) {
+      const int head = item / spans, first = item % spans * span;
+      const int64_t place = int64_t(head) * count + first;
+      selector.run(q + int64_t(head) * ratio * D, int64_t(heads) * D, means + head * means_stride,
+                   low + head * box_stride, high + head * box_stride, readers + first,
+                   std::min(span, count - first), lists + place * most, most, counts + place);
+    }
+  }
+}
+
+}  // namespace
+
+// q: bfloat16 [rows, heads, head_dim]; means, low, high: bfloat16 [kv_heads, .., head_dim], KV heads
+// `means_stride` and `box_stride` elements apart; lists: int32 [kv_heads, count, most]; counts: int32
+// [kv_heads, count]. `span` readers share their packing. Returns 0, or 1 for other head sizes.
+extern "C" int codekiln_select(const void* q, const void* means, int64_t means_stride,
+                               const void* low, const void* high, int64_t box_stride,
+                               const void* readers, int count, int span, const void* choice,
+                               void* lists, int64_t most, void* counts, int heads, int kv_heads,
+                               int head_dim, int threads) {
+  const auto run = head_dim == 64 ? select<64> : head_dim == 128 ? select<128> : nullptr;
+  if (!run) return 1;
+  run(static_cast<const bf16*>(q), static_cast<const bf16*>(means), means_stride,
+      static_cast<const bf16*>(low), static_cast<const bf16*>(high), box_stride,
+      static_cast<const Reader*>(readers), count, span, *static_cast<const Choice*>(choice),
+      static_cast<int32_t*>(lists), most, static_cast<int32_t*>(counts), heads, kv_heads, threads);
+  return 0;
+}
