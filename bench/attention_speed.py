@@ -55,8 +55,8 @@ def say(text: str) -> None:
 class Figure:
     """One measurement.
 
-    `what`: prefill, decode, or a part of a sparse prefill; `value`: seconds of a prefill or of a
-    decode step, or the density as a share; `prompts`: "one", "shared" or "own".
+    `what`: prefill, attention (in it), decode, or a part of a sparse prefill; `value`: seconds of a
+    prefill or of a decode step, or the density as a share; `prompts`: "one", "shared" or "own".
     """
 
     what: str
@@ -109,8 +109,25 @@ class Ledger:
             yield figures[0], sorted(figure.value for figure in figures)
 
 
+class TimedAttend(PrefillAttend):
+    """Counts the seconds of attention, selection included."""
+
+    seconds = 0.0
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        begun = time.perf_counter()
+        out = super().__call__(layer, q, k, v)
+        self.seconds += since(begun)
+        return out
+
+
 class EngineArm:
-    """Prefill and decode as the engine does them, on one decoder."""
+    """Prefill and decode as the engine does them, on one decoder.
+
+    `attention_s` are the seconds of attention in the last prefill.
+    """
+
+    attention_s = 0.0
 
     def __init__(self, decoder: Decoder, sparse: SparseConfig | None, compiled: bool) -> None:
         self._decoder, self._sparse, self._compiled = decoder, sparse, compiled
@@ -123,14 +140,14 @@ class EngineArm:
         cache = PromptCache(decoder.config, tokens, decoder.dtype, decoder.device, self._sparse)
         if cache.index is not None:
             cache.index.report = report
+        self.attention_s = 0.0
         for start in range(0, len(tokens), ENGINE_PREFILL_TOKENS):
             end = min(start + ENGINE_PREFILL_TOKENS, len(tokens))
+            attend = TimedAttend([Chunk(cache, start, end)], self._compiled)
             hidden = decoder.forward(
-                torch.tensor(tokens[start:end]),
-                torch.arange(start, end),
-                end - 1,
-                PrefillAttend([Chunk(cache, start, end)], self._compiled),
+                torch.tensor(tokens[start:end]), torch.arange(start, end), end - 1, attend
             )
+            self.attention_s += attend.seconds
             cache.length = end
         cache.last_logits = decoder.logits(hidden[-1:])[0].clone()
         return cache
@@ -225,6 +242,7 @@ def measure(arguments: argparse.Namespace) -> tuple[Ledger, dict[str, Any]]:
                     continue
                 cache = engine[arm].prefill(tokens)
                 ledger.add(Figure("prefill", arm, length, number, since(begun)))
+                ledger.add(Figure("attention", arm, length, number, engine[arm].attention_s))
                 # Decode is the same with and without the compiled kernel where it is dense.
                 if length >= DECODE_FROM and arm != "sdpa":
                     measure_decode(ledger, engine[arm], arm, cache, number)
@@ -253,26 +271,31 @@ def measure_decode(
 
 
 def table(ledger: Ledger, lengths: list[int]) -> str:
-    """Medians with their spread, and the speed-up over `sdpa` (decode: over `dense`)."""
+    """Medians with their spread, and the speed-up over `sdpa` and over `dense`."""
     rows = [
-        "| tokens | what | arm | seconds (lowest to highest) | speed-up |",
-        "|---|---|---|---|---|",
+        "| tokens | what | arm | seconds (lowest to highest) | over sdpa | over dense |",
+        "|---|---|---|---|---|---|",
     ]
     for length in lengths:
         found = list(ledger.medians(length))
         base = {
-            (f.what, f.batch, f.prompts): median(seconds)
+            (f.arm, f.what, f.batch, f.prompts): median(seconds)
             for f, seconds in found
-            if f.arm == ("sdpa" if f.what == "prefill" else "dense")
+            if f.arm in ("sdpa", "dense")
         }
         for figure, seconds in found:
             what = figure.what
             if what == "decode":
                 what += f", batch {figure.batch} ({figure.prompts})"
-            reference = base.get((figure.what, figure.batch, figure.prompts))
-            gain = f"{reference / median(seconds):.2f}" if reference else ""
+            kind = (figure.what, figure.batch, figure.prompts)
+            gains = [
+                f"{base[arm, *kind] / median(seconds):.2f}" if (arm, *kind) in base else ""
+                for arm in ("sdpa", "dense")
+            ]
             spread = f"{median(seconds):.3f} ({seconds[0]:.3f} to {seconds[-1]:.3f})"
-            rows.append(f"| {length:,} | {what} | {figure.arm} | {spread} | {gain} |")
+            rows.append(
+                f"| {length:,} | {what} | {figure.arm} | {spread} | {gains[0]} | {gains[1]} |"
+            )
     return "\n".join(rows)
 
 

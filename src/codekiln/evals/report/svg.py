@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codekiln.core.errors import MissingExtraError
-from codekiln.evals.report.measured import Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_Shown = TypeVar("_Shown")
 WIDTH_IN = 8.0
 # Stand-ins that become CSS: the page's text colour, its rules and its paper.
 INK, RULE, PAPER = "#010203", "#a1a2a3", "#fdfcfb"
@@ -70,17 +70,17 @@ def picture(
     name: str,
     title: str,
     caption: str,
-    draw: Callable[[Sequence[Measured]], Figure],
-    measured: Sequence[Measured],
+    draw: Callable[[_Shown], Figure],
+    shown: _Shown,
 ) -> Picture:
-    """What `draw` makes of these runs. Raises MissingExtraError without matplotlib."""
+    """What `draw` makes of what is to be shown. Raises MissingExtraError without matplotlib."""
     try:
         import matplotlib
     except ImportError as error:
-        raise MissingExtraError("the report's pictures", "eval") from error
+        raise MissingExtraError("drawing pictures", "eval") from error
     buffer = io.StringIO()
     with matplotlib.rc_context(_STYLE):
-        figure = draw(measured)
+        figure = draw(shown)
         figure.savefig(
             buffer,
             format="svg",
