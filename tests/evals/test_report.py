@@ -233,7 +233,7 @@ def test_markdown_needs_no_matplotlib_and_the_page_names_the_extra(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     write_report(runs, tmp_path / "report.md", None)
     assert (tmp_path / "report.md").read_text().startswith("# tiny on humaneval\n")
-    with pytest.raises(MissingExtraError, match=r"the report's pictures needs .* 'eval'"):
+    with pytest.raises(MissingExtraError, match=r"drawing pictures needs .* 'eval'"):
         write_report(runs, tmp_path / "other.md", tmp_path / "report.html")
     assert not (tmp_path / "other.md").exists()
 
