@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from random_models import VOCAB, greedy, naive_logits, random_decoder, random_engine, run
 
 from codekiln.attention import SparseConfig
@@ -205,3 +206,13 @@ def test_the_real_model_is_measured_and_the_measurement_goes_on(tmp_path: Path) 
     assert len(path.read_text().splitlines()) == 1
     with pytest.raises(ContextOverflowError, match="exceed the model's window"):
         measure_contexts(replace(plan, lengths=(32_768,)), SilentProgress(), lambda *_: None)
+
+
+def test_two_processes_do_not_measure_into_one_file(tmp_path: Path) -> None:
+    out = tmp_path / "lines.jsonl"
+    plan = ContextPlan("qwen2.5-coder-0.5b", lengths=(6000,), contexts=1, out=out)
+    with (
+        FileLock(tmp_path / ".lines.jsonl.lock"),
+        pytest.raises(UsageError, match="another process"),
+    ):
+        measure_contexts(plan, SilentProgress(), lambda *_: None)

@@ -26,11 +26,12 @@ class ScriptedBackend:
         logprobs: Sequence[float] = (),
         finish_reason: FinishReason = "stop",
         cancel_after: int | None = None,
+        details: dict[str, str] | None = None,
     ) -> None:
         self.rounds = list(rounds)
         self.calls: list[tuple[CompletionRequest, ...]] = []
         self.closed = False
-        self._info = BackendInfo(name, model, weights, context_tokens, {"threads": "2"})
+        self._info = BackendInfo(name, model, weights, context_tokens, details or {"threads": "2"})
         self._logprobs = list(logprobs)
         self._finish_reason: FinishReason = finish_reason
         self._cancel_after = cancel_after

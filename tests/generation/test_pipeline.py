@@ -6,7 +6,7 @@ import pytest
 from scripted_backend import ScriptedBackend
 
 import codekiln
-from codekiln.backends import Cancel
+from codekiln.backends import KV_TOKEN_BYTES, Cancel
 from codekiln.core import Answer, ContextFile, Verdict
 from codekiln.core.errors import CancelledError, ContextOverflowError, UsageError
 from codekiln.generation import Event, Options, generate, generate_recorded, read_records, read_task
@@ -206,6 +206,18 @@ def test_events_count_every_candidate_through_every_stage() -> None:
 def test_more_new_tokens_than_the_window_holds_are_refused_with_both_numbers() -> None:
     with pytest.raises(ContextOverflowError, match=r"5000 .* 4096"):
         generate(TASK, backend=ScriptedBackend([RIGHT]), max_tokens=5000)
+
+
+@pytest.mark.parametrize(("lines", "told"), [(100, False), (2000, True)])
+def test_the_memory_of_a_long_prompt_is_told_before_it_is_read(lines: int, told: bool) -> None:
+    context = (ContextFile("big.py", "value = 1\n" * lines),)
+    backend = ScriptedBackend([RIGHT], context_tokens=32_768, details={KV_TOKEN_BYTES: "12288"})
+    events: list[Event] = []
+    generate(TASK, backend=backend, n=1, context=context, on_event=events.append)
+    notes = [event.text for event in events if event.stage == "note"]
+    assert any("GB of memory" in note for note in notes) == told
+    if told:
+        assert events[0].stage == "note"
 
 
 def test_a_context_file_that_was_cut_is_named_in_the_notes() -> None:

@@ -2,6 +2,7 @@
 
 from codekiln.backends.opening import open_backend
 from codekiln.backends.protocol import (
+    KV_TOKEN_BYTES,
     Attention,
     Backend,
     BackendInfo,
@@ -12,6 +13,7 @@ from codekiln.backends.protocol import (
 )
 
 __all__ = [
+    "KV_TOKEN_BYTES",
     "Attention",
     "Backend",
     "BackendInfo",

@@ -19,6 +19,7 @@ import torch
 
 from codekiln.attention import SparseConfig
 from codekiln.backends.protocol import (
+    KV_TOKEN_BYTES,
     Attention,
     BackendInfo,
     Cancel,
@@ -43,6 +44,7 @@ from codekiln.models import (
     ChatTokenizer,
     Progress,
     ensure,
+    kv_token_bytes,
     open_checkpoint,
     required_memory_bytes,
 )
@@ -106,6 +108,7 @@ def open_local(
             "threads": str(settings.threads),
             "torch": torch.__version__,
             "attention": attention,
+            KV_TOKEN_BYTES: str(kv_token_bytes(checkpoint.config, hardware.dtype.itemsize)),
         },
     )
     return LocalBackend(engine, tokenizer, info)

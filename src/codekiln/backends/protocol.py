@@ -15,6 +15,8 @@ from codekiln.core import Prompt, Sampling
 FinishReason = Literal["stop", "length", "cancelled"]
 # Of the embedded engine: "sparse" reads every prompt sparsely, "auto" those where it pays.
 Attention = Literal["auto", "dense", "sparse"]
+# Among BackendInfo.details: bytes of keys and values that a token of a prompt takes.
+KV_TOKEN_BYTES = "kv_token_bytes"
 
 
 @dataclass(frozen=True, slots=True)

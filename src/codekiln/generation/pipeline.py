@@ -9,12 +9,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from codekiln.backends import Backend, Cancel
+from codekiln.backends import KV_TOKEN_BYTES, Backend, Cancel
 from codekiln.core import Answer, Assessment, Candidate, Confidence, Prompt, Task, Verdict
 from codekiln.core.files import sha256_text
 from codekiln.generation.confidence import Evidence, evidence_of, probability, too_unsure
 from codekiln.generation.drafting import Round, draw
-from codekiln.generation.events import OnEvent, ignore
+from codekiln.generation.events import Event, OnEvent, ignore
 from codekiln.generation.mutation import try_changes
 from codekiln.generation.options import Options
 from codekiln.generation.prompts import build_prompt
@@ -28,6 +28,9 @@ from codekiln.generation.wording import answer_notes, why_unsure, why_unverified
 from codekiln.generation.workbench import Workbench, prompt_budget
 from codekiln.sandbox import CountingIsolation, Isolation
 from codekiln.verify import distinguish, extract
+
+# From so many tokens on the user is told of a prompt's memory.
+LONG_PROMPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def answer_task(
         count_tokens=backend.count_tokens,
         budget_tokens=prompt_budget(backend, options),
     )
+    _tell_memory(prompt, backend, on_event)
     if not options.verify or isolation is None:
         alone = Round(prompt, 1, greedy=True, form=form)
         candidate = draw(task, alone, options, backend, on_event, cancel)[0]
@@ -106,6 +110,15 @@ def answer_task(
         evidence,
         bench.isolation.runs,
     )
+
+
+def _tell_memory(prompt: Prompt, backend: Backend, on_event: OnEvent) -> None:
+    """Say what a long prompt takes before it is read."""
+    token_bytes = int(backend.info.details.get(KV_TOKEN_BYTES, 0))
+    tokens = backend.count_tokens(prompt) if token_bytes else None
+    if tokens is not None and tokens >= LONG_PROMPT:
+        text = f"a prompt of {tokens:,} tokens takes {tokens * token_bytes / 1e9:.2f} GB of memory"
+        on_event(Event("note", text=text))
 
 
 def _fails(bench: Workbench) -> bool:

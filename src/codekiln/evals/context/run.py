@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from codekiln.attention import SparseConfig
 from codekiln.attention.native import load_native
@@ -70,23 +72,40 @@ def measure_contexts(
         "arms": describe_arms(arms),
     }
     out = plan.out or results_folder() / f"context_{files.name}.jsonl"
-    lines = done_lines(out, described)
     tokenizer = checkpoint.tokenizer()
     contexts = [
         make_context(plan.corpus, seed, length, tokenizer, plan.folder)
         for length in dict.fromkeys(plan.lengths)
         for seed in range(1, plan.contexts + 1)
     ]
-    done = {line["sha256"] for line in lines}
-    missing = [context for context in contexts if context.sha256 not in done]
-    if missing:
-        weights = checkpoint.weights(hardware.dtype, progress)
-        weights = {name: tensor.to(hardware.device) for name, tensor in weights.items()}
-        decoder = Decoder(checkpoint.config, weights)
-        for context in missing:
-            keep(out, described, measure(decoder, tokenizer, context, arms, tell))
+    with _alone(out):
+        done = {line["sha256"] for line in done_lines(out, described)}
+        missing = [context for context in contexts if context.sha256 not in done]
+        if missing:
+            weights = checkpoint.weights(hardware.dtype, progress)
+            weights = {name: tensor.to(hardware.device) for name, tensor in weights.items()}
+            decoder = Decoder(checkpoint.config, weights)
+            for context in missing:
+                keep(out, described, measure(decoder, tokenizer, context, arms, tell))
     wanted = {context.sha256 for context in contexts}
     return out, [line for line in done_lines(out, described) if line["sha256"] in wanted]
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """While this process alone adds to the file. Raises UsageError when another one does."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out.with_name(f".{out.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"another process measures into {out}", "Wait for it, or name another file with --out"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def changed_config(config: SparseConfig, changes: Sequence[str]) -> SparseConfig:
