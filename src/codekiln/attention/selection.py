@@ -193,6 +193,9 @@ def select_for_decode_plain(q: Tensor, index: BlockIndex, layer: int, window: Te
 def estimated_shares(queries: Tensor, index: BlockIndex, layer: int, seen: Tensor) -> Tensor:
     """The share of attention that each block is estimated to get, [kv_heads, query_blocks, blocks].
 
+    Root mean squares over the rows: what one head of one query needs counts for more than what all
+    need a little of.
+
     `queries` [kv_heads, query_blocks, rows, head_dim] with NaN rows for absent ones; `seen` bool
     [query_blocks, blocks]. Blocks of groups that were not looked into get 0.
     """
@@ -203,8 +206,7 @@ def estimated_shares(queries: Tensor, index: BlockIndex, layer: int, seen: Tenso
     if groups <= config.most_groups:
         scores = (queries @ means.transpose(-1, -2).unsqueeze(1)).float() * scale
         shares = scores.masked_fill(~seen.unsqueeze(-2), float("-inf")).softmax(-1)
-        mean: Tensor = shares.nanmean(dim=2).nan_to_num(0.0)
-        return mean
+        return _root_mean_square(shares)
     looked = _promising_groups(queries, index, layer, seen)  # [kv_heads, query_blocks, most_groups]
     members = (looked.unsqueeze(-1) * config.group).add(
         torch.arange(config.group, device=seen.device)
@@ -217,9 +219,15 @@ def estimated_shares(queries: Tensor, index: BlockIndex, layer: int, seen: Tenso
     scores = (queries @ means[heads, members].transpose(-1, -2)).float() * scale
     visible = inside & seen[rows, members]
     shares = scores.masked_fill(~visible.unsqueeze(-2), float("-inf")).softmax(-1)
-    found = shares.nanmean(dim=2).nan_to_num(0.0).masked_fill(~visible, 0.0)
+    found = _root_mean_square(shares).masked_fill(~visible, 0.0)
     out = torch.zeros(*members.shape[:2], seen.shape[1], device=seen.device)
     return out.scatter_add_(-1, members, found)
+
+
+def _root_mean_square(shares: Tensor) -> Tensor:
+    """Over the rows [.., rows, blocks] that are there."""
+    mean: Tensor = shares.square().nanmean(dim=-2).nan_to_num(0.0)
+    return mean.sqrt()
 
 
 def _promising_groups(queries: Tensor, index: BlockIndex, layer: int, seen: Tensor) -> Tensor:
@@ -233,7 +241,7 @@ def _promising_groups(queries: Tensor, index: BlockIndex, layer: int, seen: Tens
     starts = torch.arange(groups, device=seen.device) * config.group
     visible = seen[:, starts]
     bound = (bound * queries.shape[-1] ** -0.5).masked_fill(~visible.unsqueeze(-2), float("-inf"))
-    share = bound.softmax(-1).nanmean(dim=2).nan_to_num(0.0)
+    share = _root_mean_square(bound.softmax(-1))
     best: Tensor = share.topk(config.most_groups, dim=-1).indices
     return best
 

@@ -68,7 +68,7 @@ class Native:
         self,
         q: Tensor,  # bfloat16 [rows, heads, head_dim], contiguous
         context: Context,
-        items: Tensor,  # int32 [items, 8], see kernel.cpp
+        items: Tensor,  # int32 [items, 8], see attend.cpp
         lists: Tensor,  # int32, flat
         block: int,
     ) -> tuple[Tensor, Tensor]:

@@ -43,8 +43,9 @@ class Scores {
     }
   }
 
-  // The first `count` scores of a row times `scale` become shares, which `into` gets, times `weight`.
-  void add_shares(int r, int count, float scale, float weight, float* into) {
+  // The first `count` scores of a row times `scale` become shares; `into` gets their squares times
+  // `weight`.
+  void add_squares(int r, int count, float scale, float weight, float* into) {
     float* x = row(r);
     __m512 most = _mm512_set1_ps(LOWEST);
     for (int i = 0; i < count; i += LANES) {
@@ -65,10 +66,11 @@ class Scores {
       _mm512_store_ps(x + i, e);
       sum = _mm512_add_ps(sum, e);
     }
-    const __m512 part = _mm512_set1_ps(weight / _mm512_reduce_add_ps(sum));
-    for (int i = 0; i < count; i += LANES)
-      _mm512_storeu_ps(into + i, _mm512_fmadd_ps(_mm512_load_ps(x + i), part,
-                                                 _mm512_loadu_ps(into + i)));
+    const __m512 part = _mm512_set1_ps(std::sqrt(weight) / _mm512_reduce_add_ps(sum));
+    for (int i = 0; i < count; i += LANES) {
+      const __m512 share = _mm512_mul_ps(_mm512_load_ps(x + i), part);
+      _mm512_storeu_ps(into + i, _mm512_fmadd_ps(share, share, _mm512_loadu_ps(into + i)));
+    }
   }
 
  private:
@@ -156,7 +158,8 @@ class Selector {
     return made;
   }
 
-  // Adds up the shares of each reader's rows among its first `visible(reader)` columns.
+  // The root mean square, over each reader's rows, of the shares of its first `visible(reader)`
+  // columns.
   template <typename Visible>
   void share(const Reader* readers, int span, Visible visible) {
     const float scale = 1.0f / std::sqrt(static_cast<float>(D));
@@ -165,7 +168,9 @@ class Selector {
       std::fill_n(into, width(), 0.0f);
       const int rows = begins_[i + 1] - begins_[i], count = static_cast<int>(visible(readers[i]));
       for (int r = 0; r < rows && count; ++r)
-        scores_.add_shares(begins_[i] + r, count, scale, 1.0f / rows, into);
+        scores_.add_squares(begins_[i] + r, count, scale, 1.0f / rows, into);
+      for (int c = 0; c < count; c += LANES)
+        _mm512_storeu_ps(into + c, _mm512_sqrt_ps(_mm512_loadu_ps(into + c)));
     }
   }
 
