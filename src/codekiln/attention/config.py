@@ -31,9 +31,9 @@ class SparseConfig:
     # Groups whose blocks are scored; up to `group * block * most_groups` tokens (32,768) all are.
     most_groups: int = 128
     # A far block is read when its estimated share of the attention, as a root mean square over its
-    # readers' queries and heads, is so many times what it were if all blocks had the same. The share
-    # that counts falls with the length: for the same agreement with dense attention it is half as
-    # large at twice the length.
+    # readers' queries and heads, is so many times what it were if all blocks had the same. So the
+    # share that counts falls with the length, as it has to for the same agreement with dense
+    # attention.
     threshold: float = 0.18
     # The estimate knows means only; a few blocks are read whatever it says.
     min_blocks: int = 32
