@@ -237,3 +237,26 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 def test_without_records_the_list_says_so(run: Run) -> None:
     assert run("records").stdout == "there are no records yet\n"
     assert json.loads(run("records", "--json").stdout) == {"records": []}
+
+
+def test_types_of_a_file_are_told_with_what_contradicts(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "stack.py"
+    half, bad = "def half(n):\n    return n / 2\n", "def bad() -> int:\n    return 'x'\n"
+    file.write_text(f"{half}\n{bad}\nhalf(3)\n")
+    done = run("types", str(file))
+    assert done.returncode == 0, done.stderr
+    assert "half(n: int) -> float  # n: observed, return: observed" in done.stdout
+    assert f"{file}:4: conflict at bad(): int is declared, but str arrives" in done.stdout
+    told = json.loads(run("types", str(file), "--json").stdout)
+    assert told["functions"][0]["parameters"]["n"]["because"] == [{"line": 7, "text": "half(3)"}]
+    assert told["conflicts"][0]["found"] == "str"
+
+
+def test_types_of_what_is_no_python_are_refused_in_one_line(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text("def f(:\n")
+    done = run("types", str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "line 1" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "cannot be read" in run("types", str(tmp_path / "none.py")).stderr

@@ -1,0 +1,159 @@
+"""What the shape of Python code says: scopes, parameters, blocks, calls, names, ends of functions.
+
+Pure functions on syntax trees; nothing here knows types but those of constants.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from codekiln.typeflow.python_types import parse_annotation
+from codekiln.typeflow.types import NONE, Type
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A function as it is written: its parameters in order, without `self` and `cls`."""
+
+    name: str
+    line: int
+    parameters: tuple[str, ...]
+    required: int
+    is_method: bool = False
+    is_async: bool = False
+
+
+def inside(scope: str, name: str) -> str:
+    """The qualified name of what `scope` defines as `name`; the module's scope is ""."""
+    return f"{scope}.{name}" if scope else name
+
+
+def around(scope: str) -> Iterator[str]:
+    """The scope itself, those around it, and the module."""
+    while scope:
+        yield scope
+        scope = scope.rpartition(".")[0]
+    yield ""
+
+
+def arguments(node: Function) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    """Parameters with their defaults, in order; not those that take the rest."""
+    positional = [*node.args.posonlyargs, *node.args.args]
+    missing = [None] * (len(positional) - len(node.args.defaults))
+    yield from zip(positional, [*missing, *node.args.defaults], strict=True)
+    yield from zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+
+
+def signature_of(node: Function, name: str, is_method: bool) -> Signature:
+    """Parameters by name; a method's first, unless it is static, is not one that callers give."""
+    decorators = {part.id for part in node.decorator_list if isinstance(part, ast.Name)}
+    found = list(arguments(node))
+    if is_method and "staticmethod" not in decorators and found:
+        found = found[1:]
+    names = tuple(argument.arg for argument, _ in found)
+    required = sum(default is None for _, default in found)
+    is_async = isinstance(node, ast.AsyncFunctionDef)
+    return Signature(name, node.lineno, names, required, is_method, is_async)
+
+
+def blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """The statements inside a statement that has no scope of its own."""
+    if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+        return
+    for part in ("body", "orelse", "finalbody"):
+        yield getattr(node, part, [])
+    for handler in getattr(node, "handlers", ()):
+        yield handler.body
+    for case in getattr(node, "cases", ()):
+        yield case.body
+
+
+def calls(node: ast.AST) -> Iterator[ast.Call]:
+    """Calls in a statement's own expressions; not those in its blocks nor in inner functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.Lambda | ast.excepthandler | ast.match_case):
+            continue
+        # The names of a comprehension are its own, and not known here.
+        if isinstance(child, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            continue
+        yield from calls(child)
+    if isinstance(node, ast.Call):
+        yield node
+
+
+def local_names(node: Function) -> Iterator[str]:
+    """Names that the function binds itself."""
+    outside = {
+        name
+        for part in ast.walk(node)
+        if isinstance(part, ast.Global | ast.Nonlocal)
+        for name in part.names
+    }
+    pending: list[ast.AST] = list(node.body)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
+            continue
+        if (
+            isinstance(part, ast.Name)
+            and isinstance(part.ctx, ast.Store)
+            and part.id not in outside
+        ):
+            yield part.id
+        pending += ast.iter_child_nodes(part)
+
+
+def is_generator(node: Function) -> bool:
+    """Whether the function yields."""
+    pending: list[ast.AST] = list(node.body)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(part, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            pending += ast.iter_child_nodes(part)
+    return False
+
+
+def is_stub(node: Function) -> bool:
+    """Whether the body says nothing: a docstring, `...` or `pass` at most, or it is abstract."""
+    decorators = {ast.unparse(part).rpartition(".")[2] for part in node.decorator_list}
+    return "abstractmethod" in decorators or all(
+        isinstance(part, ast.Pass)
+        or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+        for part in node.body
+    )
+
+
+def ends(body: Sequence[ast.stmt]) -> bool:
+    """Whether control never comes to the end of the statements; False where that is not certain."""
+    if not body:
+        return False
+    match body[-1]:
+        case ast.Return() | ast.Raise() | ast.Continue() | ast.Break():
+            return True
+        case ast.If(body=inner, orelse=orelse):
+            return ends(inner) and ends(orelse)
+        case ast.With(body=inner):
+            return ends(inner)
+        case ast.Try(body=inner, handlers=handlers, orelse=orelse, finalbody=final):
+            whole = ends(orelse) if orelse else ends(inner)
+            return ends(final) or (whole and all(ends(h.body) for h in handlers))
+        case ast.While(test=ast.Constant(value=True)) as loop:
+            return not any(isinstance(part, ast.Break) for part in ast.walk(loop))
+        case ast.Match(cases=cases):
+            last = cases[-1].pattern
+            is_total = isinstance(last, ast.MatchAs) and last.pattern is None
+            return is_total and all(ends(case.body) for case in cases)
+        case _:
+            return False
+
+
+def constant_type(value: object) -> Type:
+    """The type of a literal's value."""
+    return NONE if value is None else parse_annotation(type(value).__name__)

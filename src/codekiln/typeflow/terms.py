@@ -1,0 +1,211 @@
+"""Terms: what an expression's type depends on, to be evaluated when the places are known.
+
+A term is plain data; `evaluate` gives its type from the types of places. Builtins are data
+(builtins.toml).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from codekiln.typeflow.facts import Place
+from codekiln.typeflow.python_types import parse_annotation
+from codekiln.typeflow.types import (
+    BOOL,
+    BYTES,
+    FLOAT,
+    INT,
+    NONE,
+    NUMBERS,
+    STR,
+    UNKNOWN,
+    Type,
+    element_of,
+    join,
+    members,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A type that is known already."""
+
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Of:
+    """The type of a place."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A container, by name, of what the terms give: one for each argument of its type."""
+
+    name: str
+    args: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Any of several."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Out of a container: what iterating gives, or what indexing gives (`at` where it is known)."""
+
+    of: Term
+    by: str  # "iteration" or "index"
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """The result of a builtin function, or of a method of what `receiver` gives."""
+
+    name: str
+    receiver: Term | None
+    first: Term | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """left operator right, by the operator's name in the syntax tree (`Add`, `Div`)."""
+
+    operator: str
+    left: Term
+    right: Term
+
+
+Term = Known | Of | Built | Joined | Part | Called | Arithmetic
+NOTHING = Known(UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What `term` gives goes into `target`, at `line` (1-based), where the text is."""
+
+    target: Place
+    term: Term
+    line: int
+    text: str
+
+
+def places(term: Term) -> Iterator[Place]:
+    """The places that a term depends on."""
+    match term:
+        case Of(place):
+            yield place
+        case Built(_, terms) | Joined(terms):
+            for part in terms:
+                yield from places(part)
+        case Part(inner):
+            yield from places(inner)
+        case Called(_, receiver, first):
+            for inside in (receiver, first):
+                if inside is not None:
+                    yield from places(inside)
+        case Arithmetic(_, left, right):
+            yield from places(left)
+            yield from places(right)
+
+
+def evaluate(term: Term, type_of: Callable[[Place], Type]) -> Type:
+    """The type of a term; UNKNOWN where it depends on what is not known."""
+    match term:
+        case Known(found):
+            return found
+        case Of(place):
+            return type_of(place)
+        case Built(name, terms):
+            return Type(name, tuple(evaluate(part, type_of) for part in terms))
+        case Joined(terms):
+            joined = UNKNOWN
+            for part in terms:
+                joined = join(joined, evaluate(part, type_of))
+            return joined
+        case Part(inner, by, at):
+            return _part(evaluate(inner, type_of), by, at)
+        case Called(name, receiver, first):
+            return _called(
+                name,
+                evaluate(receiver, type_of) if receiver is not None else None,
+                evaluate(first, type_of) if first is not None else UNKNOWN,
+            )
+        case Arithmetic(operator, left, right):
+            return _arithmetic(operator, evaluate(left, type_of), evaluate(right, type_of))
+
+
+def _part(container: Type, by: str, at: int | None) -> Type:
+    if by == "iteration":
+        return element_of(container)
+    if container.name == "dict":
+        return container.args[1]
+    if container.name == "tuple" and at is not None:
+        return container.args[at] if -len(container.args) <= at < len(container.args) else UNKNOWN
+    if container.name in ("list", "tuple", "tuple*") or container in (STR, BYTES):
+        return element_of(container)
+    return UNKNOWN
+
+
+def _called(name: str, receiver: Type | None, first: Type) -> Type:
+    functions, methods = _builtins()
+    if receiver is None:
+        template = functions.get(name)
+        names = {"A": first, "AE": element_of(first)}
+    else:
+        template = methods.get(receiver.name, {}).get(name)
+        args = receiver.args
+        names = {"E": element_of(receiver), "K": args[0] if args else UNKNOWN}
+        names["V"] = args[1] if len(args) > 1 else UNKNOWN
+    return _filled(template, names) if template is not None else UNKNOWN
+
+
+def _filled(template: Type, names: Mapping[str, Type]) -> Type:
+    if template.name in names:
+        return names[template.name]
+    return Type(template.name, tuple(_filled(arg, names) for arg in template.args))
+
+
+@functools.cache
+def _builtins() -> tuple[dict[str, Type], dict[str, dict[str, Type]]]:
+    text = importlib.resources.files(__package__).joinpath("builtins.toml").read_text("utf-8")
+    data = tomllib.loads(text)
+
+    def read(table: Mapping[str, str]) -> dict[str, Type]:
+        return {name: parse_annotation(annotation) for name, annotation in table.items()}
+
+    return read(data["functions"]), {name: read(t) for name, t in data["methods"].items()}
+
+
+def _arithmetic(operator: str, left: Type, right: Type) -> Type:
+    if operator == "Mod" and left in (STR, BYTES):
+        return left
+    if UNKNOWN in (left, right) or NONE in (*members(left), *members(right)):
+        return UNKNOWN
+    if left in NUMBERS and right in NUMBERS:
+        if operator.startswith("Bit"):
+            return BOOL if (left, right) == (BOOL, BOOL) else INT
+        if operator == "Div":
+            return max(left, right, FLOAT, key=NUMBERS.index)
+        if operator == "Pow":
+            # 2 ** -1 is a float, and (-8) ** 0.5 is complex.
+            return UNKNOWN
+        return max(left, right, INT, key=NUMBERS.index)
+    if operator == "Add" and left.name == right.name and left.name in ("list", "tuple*", "str"):
+        return join(left, right)
+    if operator == "Mult" and INT in (left, right):
+        other = right if left == INT else left
+        return other if other.name in ("list", "str", "bytes", "tuple*") else UNKNOWN
+    if operator in ("BitOr", "BitAnd", "Sub") and left.name == right.name == "set":
+        return left if operator == "Sub" else join(left, right)
+    return UNKNOWN

@@ -1,0 +1,163 @@
+"""What is inferred from a module: types that flow, that stay unknown, and that contradict."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codekiln.core.errors import UsageError
+from codekiln.typeflow import accepts, infer_python
+
+
+def signatures(source: str) -> dict[str, str]:
+    return {found.name: str(found) for found in infer_python(source).signatures}
+
+
+def only(source: str) -> str:
+    [found] = signatures(source).values()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "signature"),
+    [
+        ("def f(a: int) -> str: ...", "f(a: int) -> str"),
+        ("def f(a, b):\n    return a == b", "f(a, b) -> bool"),
+        ("def f(n):\n    return n / 2\nassert f(4) == 2.0", "f(n: int) -> float"),
+        ("def f(a):\n    return a\nf([1]); f([2.5])", "f(a: list[float]) -> list[float]"),
+        ("def f(a=None):\n    print(a)", "f(a) -> None"),
+        ("def f(a=None):\n    print(a)\nf('x')", "f(a: str | None) -> None"),
+        ("def f(t: str):\n    return t.split()[0]", "f(t: str) -> str"),
+        ("def f(t: str):\n    for p in t.split():\n        return p", "f(t: str) -> str | None"),
+        (
+            "def f(d: dict[str, int]):\n    return [*d], sorted(d.values())",
+            "f(d: dict[str, int]) -> tuple[list[str], list[int]]",
+        ),
+        (
+            "def f(n):\n    if n == 0:\n        return 1\n    return n * f(n - 1)\nf(5)",
+            "f(n: int) -> int",
+        ),
+        ("def f(p: tuple[int, str]):\n    a, b = p\n    return b", "f(p: tuple[int, str]) -> str"),
+        ("async def f(a: int):\n    return a", "f(a: int) -> int"),
+        ("def f():\n    raise ValueError", "f()"),
+        ("def f():\n    yield 1", "f()"),
+        ("def f(x):\n    return unknown(x)", "f(x)"),
+        ("def f(x):\n    if x:\n        return 1\n    return unknown(x)", "f(x)"),
+        ('def f(a):\n    """\n    >>> f("x")\n    3\n    """\n    return g(a)', "f(a: str)"),
+    ],
+)
+def test_types_flow_where_values_flow(source: str, signature: str) -> None:
+    assert only(source) == signature
+
+
+def test_methods_attributes_and_constructors() -> None:
+    found = signatures(
+        "class Stack:\n"
+        "    limit: int\n"
+        "    def __init__(self, name):\n"
+        "        self.name = name\n"
+        "    def label(self):\n"
+        "        return self.name\n"
+        "    def room(self):\n"
+        "        return self.limit\n"
+        "    @staticmethod\n"
+        "    def new(name):\n"
+        "        return Stack('b')\n"
+        "Stack('a')\n"
+    )
+    assert found["Stack.label"] == "Stack.label() -> str"
+    assert found["Stack.room"] == "Stack.room() -> int"
+    assert found["Stack.new"] == "Stack.new(name) -> Stack"
+
+
+def test_a_call_that_something_unknown_goes_into_leaves_the_parameter_open() -> None:
+    assert only("def f(a):\n    return 1\nf(1)\nf(unknown())") == "f(a) -> int"
+
+
+def test_functions_that_are_defined_twice_are_not_guessed_at() -> None:
+    source = "if x:\n    def f(a):\n        return 1\nelse:\n    def f(a):\n        return 'x'\n"
+    assert signatures(source) == {}
+
+
+def test_a_contradiction_is_told_with_the_way_to_it() -> None:
+    typed = infer_python(
+        "def f(a: int) -> int:\n    name = 'x'\n    again = name\n    return again\n"
+    )
+    [conflict] = typed.conflicts
+    assert str(conflict.place) == "f()"
+    assert [flow.line for flow in conflict.chain] == [2, 3, 4]
+    # What is declared stays.
+    assert str(typed.signatures[0]) == "f(a: int) -> int"
+
+
+def test_statements_that_contradict_each_other_are_told() -> None:
+    source = 'def f(a: int):\n    """F.\n\n    Args:\n        a (str): A.\n    """\n'
+    [conflict] = infer_python(source).conflicts
+    assert conflict.other is not None
+    assert (conflict.wanted.line, conflict.other.line) == (1, 5)
+
+
+@pytest.mark.parametrize("source", ["def f(:\n", "x = (\n", "\0", "(" * 5000])
+def test_what_does_not_parse_is_an_error_with_a_name(source: str) -> None:
+    with pytest.raises(UsageError, match=r"broken\.py is no Python"):
+        infer_python(source, "broken.py")
+
+
+def test_loops_of_flows_end() -> None:
+    infer_python("def f(a):\n    return f([a])\nf(1)\n")
+    infer_python("x = [1]\nx = [x]\nx = {'a': x}\n")
+
+
+SNIPPETS = st.lists(
+    st.sampled_from(
+        [
+            "x = 1",
+            "y = [x]",
+            "x = y[0]",
+            "def f(a, b=2):\n    return a",
+            "x = f(y)",
+            "class C:\n    def m(self, k=0):\n        return self.m(k)",
+            "y = {x: f(x)}",
+            "for x in y:\n    z = x + 1",
+        ]
+    ),
+    max_size=8,
+)
+
+
+@given(SNIPPETS)
+def test_any_order_of_statements_is_read(lines: list[str]) -> None:
+    infer_python("\n".join(lines))
+
+
+class _Bare(ast.NodeTransformer):
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        node.returns = None
+        for part in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]:
+            part.annotation = None
+        return node
+
+
+def test_what_is_inferred_for_the_own_code_does_not_contradict_its_annotations() -> None:
+    """Annotations of this package are taken away, inferred again, and held against themselves."""
+    inferred = wrong = 0
+    for path in (Path(__file__).parents[2] / "src/codekiln").rglob("*.py"):
+        source = path.read_text("utf-8")
+        declared = {
+            fact.place: fact.type
+            for fact in infer_python(source).module.facts
+            if fact.strength == "declared"
+        }
+        bare = ast.unparse(_Bare().visit(ast.parse(source)))
+        for signature in infer_python(bare).signatures:
+            for found in (*signature.parameters.values(), signature.result):
+                if found is not None and found.place in declared:
+                    inferred += 1
+                    wrong += accepts(declared[found.place], found.type) is False
+    assert inferred > 800
+    assert wrong <= 0.02 * inferred
