@@ -34,7 +34,7 @@ class SparseConfig:
     # readers' queries and heads, is so many times what it were if all blocks had the same. So the
     # share that counts falls with the length, as it has to for the same agreement with dense
     # attention.
-    threshold: float = 0.18
+    threshold: float = 0.22
     # The estimate knows means only; a few blocks are read whatever it says.
     min_blocks: int = 32
     # Most far blocks per query block; keeps the cost of a token bounded beyond 32,768 tokens.
