@@ -29,6 +29,7 @@ from codekiln.typeflow.python_syntax import (
     is_stub,
     local_names,
     signature_of,
+    tested_names,
 )
 from codekiln.typeflow.python_types import parse_annotation
 from codekiln.typeflow.terms import (
@@ -39,6 +40,7 @@ from codekiln.typeflow.terms import (
     Flow,
     Joined,
     Known,
+    Narrowed,
     Of,
     Part,
     Term,
@@ -78,13 +80,15 @@ def read_python(source: str, name: str = "the code") -> Module:
 class _Scope:
     """Where statements stand: a module, class or function, and the names that are its own.
 
-    `gives`: what is returned is what a call gives, as it is not in a generator.
+    `gives`: what is returned is what a call gives, as it is not in a generator. `tested` are names
+    that conditions ask about, so that their type may be another one further on.
     """
 
     name: str
     own: dict[str, Place]
     is_function: bool = False
     gives: bool = False
+    tested: frozenset[str] = frozenset()
 
     def place_of(self, name: str) -> Place | None:
         return self.own.get(name)
@@ -203,7 +207,9 @@ class _Reader:
             own.setdefault(local, Place("variable", name, local))
         # What a function sees of those around it goes through its own names first.
         gives = not is_generator(node)
-        self.read(node.body, _Scope(name, {**scope.own, **own}, is_function=True, gives=gives))
+        visible, tested = {**scope.own, **own}, tested_names(node)
+        inner = _Scope(name, visible, is_function=True, gives=gives, tested=tested)
+        self.read(node.body, inner)
         if gives and not ends(node.body) and not is_stub(node):
             self._flow(Place("return", name, RETURN), Known(NONE), node)
 
@@ -341,9 +347,12 @@ class _Reader:
                 place = scope.place_of(name)
                 if place is None and not scope.is_function:
                     place = Place("variable", scope.name, name)
-                return Of(place) if place is not None else NOTHING
+                if place is None:
+                    return NOTHING
+                return Narrowed(Of(place)) if name in scope.tested else Of(place)
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                return Of(Place("attribute", scope.name.rpartition(".")[0], name))
+                attribute = Of(Place("attribute", scope.name.rpartition(".")[0], name))
+                return Narrowed(attribute) if f"self.{name}" in scope.tested else attribute
             case ast.IfExp(body=body, orelse=orelse):
                 return self._either((body, orelse), scope)
             case ast.BoolOp(values=values):

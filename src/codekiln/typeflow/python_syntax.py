@@ -120,6 +120,28 @@ def is_generator(node: Function) -> bool:
     return False
 
 
+def tested_names(node: Function) -> frozenset[str]:
+    """Names, and attributes of self, that a condition in the function asks about."""
+    found: set[str] = set()
+    for part in ast.walk(node):
+        conditions: list[ast.expr] = []
+        if isinstance(part, ast.If | ast.While | ast.IfExp | ast.Assert):
+            conditions = [part.test]
+        elif isinstance(part, ast.BoolOp):
+            conditions = part.values
+        elif isinstance(part, ast.comprehension):
+            conditions = part.ifs
+        elif isinstance(part, ast.Match):
+            conditions = [part.subject]
+        for condition in conditions:
+            for inside in ast.walk(condition):
+                if isinstance(inside, ast.Name):
+                    found.add(inside.id)
+                elif isinstance(inside, ast.Attribute):
+                    found.add(ast.unparse(inside))
+    return frozenset(found)
+
+
 def is_stub(node: Function) -> bool:
     """Whether the body says nothing: a docstring, `...` or `pass` at most, or it is abstract."""
     decorators = {ast.unparse(part).rpartition(".")[2] for part in node.decorator_list}

@@ -27,6 +27,7 @@ from codekiln.typeflow.types import (
     element_of,
     join,
     members,
+    union,
 )
 
 
@@ -69,6 +70,13 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Narrowed:
+    """What is left of a type where a test may have ruled None out."""
+
+    of: Term
+
+
+@dataclass(frozen=True, slots=True)
 class Called:
     """The result of a builtin function, or of a method of what `receiver` gives."""
 
@@ -86,7 +94,7 @@ class Arithmetic:
     right: Term
 
 
-Term = Known | Of | Built | Joined | Part | Called | Arithmetic
+Term = Known | Of | Built | Joined | Part | Narrowed | Called | Arithmetic
 NOTHING = Known(UNKNOWN)
 
 
@@ -108,7 +116,7 @@ def places(term: Term) -> Iterator[Place]:
         case Built(_, terms) | Joined(terms):
             for part in terms:
                 yield from places(part)
-        case Part(inner):
+        case Part(inner) | Narrowed(inner):
             yield from places(inner)
         case Called(_, receiver, first):
             for inside in (receiver, first):
@@ -135,6 +143,9 @@ def evaluate(term: Term, type_of: Callable[[Place], Type]) -> Type:
             return joined
         case Part(inner, by, at):
             return _part(evaluate(inner, type_of), by, at)
+        case Narrowed(inner):
+            left = [part for part in members(evaluate(inner, type_of)) if part != NONE]
+            return union(left)
         case Called(name, receiver, first):
             return _called(
                 name,
