@@ -22,7 +22,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 from codekiln.core.errors import UsageError
@@ -179,6 +179,11 @@ def judge(package: str, modules: dict[Path, list[Case]]) -> Iterator[tuple[Path,
             yield module, case, codes.get(number, "right")
 
 
+def _version(package: str) -> str:
+    """That of the distribution which holds the package."""
+    return version(packages_distributions().get(package, [package])[0])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--functions", type=int, default=200)
@@ -209,7 +214,7 @@ def main() -> None:
                 "right": verdicts["right"],
                 "precision": round(verdicts["right"] / max(1, judged), 4),
                 "recall": round(verdicts["right"] / max(1, len(every)), 4),
-                "packages": {package: version(package) for package in packages},
+                "packages": {package: _version(package) for package in packages},
                 "mypy": version("mypy"),
             }
         )
