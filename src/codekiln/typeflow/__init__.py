@@ -12,6 +12,7 @@ from codekiln.typeflow.python_types import parse_annotation, to_annotation
 from codekiln.typeflow.signatures import KnownSignature, TypedModule, infer_python
 from codekiln.typeflow.terms import Flow
 from codekiln.typeflow.types import UNKNOWN, Type, accepts, element_of, join, optional, union
+from codekiln.typeflow.typescript_types import parse_typescript, to_typescript
 
 __all__ = [
     "UNKNOWN",
@@ -30,8 +31,10 @@ __all__ = [
     "join",
     "optional",
     "parse_annotation",
+    "parse_typescript",
     "read_python",
     "solve",
     "to_annotation",
+    "to_typescript",
     "union",
 ]
