@@ -94,6 +94,27 @@ def test_a_contradiction_is_told_with_the_way_to_it() -> None:
     assert str(typed.signatures[0]) == "f(a: int) -> int"
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        # A test may have narrowed what arrives.
+        "def f(a: int | str):\n    if isinstance(a, str):\n        return 1\n    return g(a)\n"
+        "def g(a: int) -> int:\n    return a\n",
+        "def f(a: list[str] | str) -> None:\n    if isinstance(a, str):\n        a = [a]\n",
+        "class C:\n    x: int | None\n    def f(self) -> int:\n"
+        "        return self.x if self.x is not None else 0\n",
+        # One of several may stand there.
+        "def f(a: int | None) -> int:\n    return a\n",
+        # What ends a function may be a call.
+        "def f() -> int:\n    exit(1)\n",
+        "def f(a: 'Shape'):\n    return 1\nf(1)\n",
+        'def f(a=None):\n    """F.\n\n    Args:\n        a (str): A.\n    """\n',
+    ],
+)
+def test_what_may_be_right_is_no_contradiction(source: str) -> None:
+    assert infer_python(source).conflicts == ()
+
+
 def test_statements_that_contradict_each_other_are_told() -> None:
     source = 'def f(a: int):\n    """F.\n\n    Args:\n        a (str): A.\n    """\n'
     [conflict] = infer_python(source).conflicts

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from codekiln.typeflow.facts import STRENGTHS, Fact, Place, Strength
 from codekiln.typeflow.terms import Flow, Of, evaluate, places
-from codekiln.typeflow.types import UNKNOWN, Type, accepts, join
+from codekiln.typeflow.types import NONE, UNKNOWN, Type, accepts, join, members
 
 # Types settle in a few rounds; what still grows then (a list of a list of ...) is given up.
 MOST_ROUNDS = 8
@@ -139,11 +139,18 @@ def _conflicts(graph: TypeGraph) -> list[Conflict]:
             if fact is not strongest and accepts(strongest.type, fact.type) is False
         ]
         for flow in graph.flows.get(place, ()):
-            arriving = evaluate(flow.term, graph.type_of)
-            if accepts(strongest.type, arriving) is False:
+            arriving = evaluate(flow.term, graph.type_of, certain=True)
+            if flow.certain and _contradicts(strongest, arriving):
                 chain = (*_chain(graph, flow, {place}), flow)
                 found.append(Conflict(place, strongest, arriving, chain))
     return found
+
+
+def _contradicts(known: Fact, arriving: Type) -> bool:
+    """Whether no member of what arrives may stand there. Docstrings seldom speak of None."""
+    ruled_out = [part for part in members(arriving) if accepts(known.type, part) is False]
+    said_nothing = known.strength == "documented" and NONE in ruled_out
+    return len(ruled_out) == len(members(arriving)) and not said_nothing
 
 
 def _chain(graph: TypeGraph, flow: Flow, seen: set[Place]) -> tuple[Flow, ...]:

@@ -211,7 +211,10 @@ class _Reader:
         inner = _Scope(name, visible, is_function=True, gives=gives, tested=tested)
         self.read(node.body, inner)
         if gives and not ends(node.body) and not is_stub(node):
-            self._flow(Place("return", name, RETURN), Known(NONE), node)
+            ending = Place("return", name, RETURN)
+            # Whether it falls off its end may rest on what it calls.
+            text = self._text(node.lineno)
+            self.module.flows.append(Flow(ending, Known(NONE), node.lineno, text, certain=False))
 
     def _docstring(self, node: Function, name: str, scope: _Scope) -> None:
         text = ast.get_docstring(node)

@@ -100,12 +100,16 @@ NOTHING = Known(UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What `term` gives goes into `target`, at `line` (1-based), where the text is."""
+    """What `term` gives goes into `target`, at `line` (1-based), where the text is.
+
+    Not `certain` where control may never come there.
+    """
 
     target: Place
     term: Term
     line: int
     text: str
+    certain: bool = True
 
 
 def places(term: Term) -> Iterator[Place]:
@@ -127,33 +131,41 @@ def places(term: Term) -> Iterator[Place]:
             yield from places(right)
 
 
-def evaluate(term: Term, type_of: Callable[[Place], Type]) -> Type:
-    """The type of a term; UNKNOWN where it depends on what is not known."""
+def evaluate(term: Term, type_of: Callable[[Place], Type], *, certain: bool = False) -> Type:
+    """The type of a term; UNKNOWN where it depends on what is not known.
+
+    `certain`: what a test may have narrowed is not known either.
+    """
+
+    def inside(part: Term) -> Type:
+        return evaluate(part, type_of, certain=certain)
+
     match term:
         case Known(found):
             return found
         case Of(place):
             return type_of(place)
         case Built(name, terms):
-            return Type(name, tuple(evaluate(part, type_of) for part in terms))
+            return Type(name, tuple(inside(part) for part in terms))
         case Joined(terms):
             joined = UNKNOWN
             for part in terms:
-                joined = join(joined, evaluate(part, type_of))
+                joined = join(joined, inside(part))
             return joined
         case Part(inner, by, at):
-            return _part(evaluate(inner, type_of), by, at)
+            return _part(inside(inner), by, at)
         case Narrowed(inner):
-            left = [part for part in members(evaluate(inner, type_of)) if part != NONE]
-            return union(left)
+            if certain:
+                return UNKNOWN
+            return union(part for part in members(inside(inner)) if part != NONE)
         case Called(name, receiver, first):
             return _called(
                 name,
-                evaluate(receiver, type_of) if receiver is not None else None,
-                evaluate(first, type_of) if first is not None else UNKNOWN,
+                inside(receiver) if receiver is not None else None,
+                inside(first) if first is not None else UNKNOWN,
             )
         case Arithmetic(operator, left, right):
-            return _arithmetic(operator, evaluate(left, type_of), evaluate(right, type_of))
+            return _arithmetic(operator, inside(left), inside(right))
 
 
 def _part(container: Type, by: str, at: int | None) -> Type:
