@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codekiln.core.errors import UsageError
@@ -150,6 +150,7 @@ SNIPPETS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(SNIPPETS)
 def test_any_order_of_statements_is_read(lines: list[str]) -> None:
     infer_python("\n".join(lines))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codekiln.typeflow import UNKNOWN, Type, accepts, join, parse_annotation, to_annotation, union
@@ -30,17 +30,20 @@ TYPES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(TYPES)
 def test_an_annotation_that_was_written_is_read_back(found: Type) -> None:
     assert parse_annotation(to_annotation(found)) == found
 
 
+@settings(deadline=None)
 @given(TYPES, TYPES)
 def test_joining_does_not_depend_on_the_order(a: Type, b: Type) -> None:
     assert join(a, a) == a
     assert join(a, b) == join(b, a)
 
 
+@settings(deadline=None)
 @given(TYPES, TYPES)
 def test_what_was_joined_is_never_refused(a: Type, b: Type) -> None:
     assert accepts(a, a) is not False
@@ -48,6 +51,7 @@ def test_what_was_joined_is_never_refused(a: Type, b: Type) -> None:
     assert accepts(OBJECT, a) in (True, None)
 
 
+@settings(deadline=None)
 @given(TYPES)
 def test_nothing_is_said_of_what_is_unknown(found: Type) -> None:
     assert accepts(UNKNOWN, found) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codekiln.typeflow import to_annotation
@@ -28,11 +28,13 @@ TYPES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(TYPES)
 def test_a_type_that_was_written_is_read_back(found: Type) -> None:
     assert parse_typescript(to_typescript(found)) == found
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab<>[](){}|,:;?='\" =>.&-1", max_size=30))
 def test_any_text_is_a_type_or_unknown(text: str) -> None:
     parse_typescript(text)

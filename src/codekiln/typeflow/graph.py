@@ -14,8 +14,9 @@ from codekiln.typeflow.facts import STRENGTHS, Fact, Place, Strength
 from codekiln.typeflow.terms import Flow, Of, evaluate, places
 from codekiln.typeflow.types import NONE, UNKNOWN, Type, accepts, join, members
 
-# Types settle in a few rounds; what still grows then (a list of a list of ...) is given up.
+# Types settle in a few rounds.
 MOST_ROUNDS = 8
+# What is deeper is a type that grows with every round: a list of a list of a list.
 _MOST_DEPTH = 6
 
 
@@ -50,6 +51,8 @@ class TypeGraph:
     facts: dict[Place, list[Fact]] = field(default_factory=dict)
     flows: dict[Place, list[Flow]] = field(default_factory=dict)
     found: dict[Place, Inferred] = field(default_factory=dict)
+    # Places whose type grew with every round: nothing is said of them.
+    endless: set[Place] = field(default_factory=set)
     conflicts: list[Conflict] = field(default_factory=list)
 
     def type_of(self, place: Place) -> Type:
@@ -71,8 +74,6 @@ def solve(facts: Sequence[Fact], flows: Sequence[Flow]) -> TypeGraph:
     for _ in range(MOST_ROUNDS):
         if not _spread(graph):
             break
-    else:
-        _give_up_growing(graph)
     while _open_up(graph):
         pass
     graph.conflicts = _conflicts(graph)
@@ -83,11 +84,14 @@ def _spread(graph: TypeGraph) -> bool:
     """One round, as if what is not known yet never came; whether any type changed."""
     changed = False
     for place, flows in graph.flows.items():
-        if place in graph.facts:
+        if place in graph.facts or place in graph.endless:
             continue
         joined = UNKNOWN
         for flow in flows:
             joined = join(joined, evaluate(flow.term, graph.type_of))
+        if _depth(joined) > _MOST_DEPTH:
+            graph.endless.add(place)
+            joined = UNKNOWN
         if joined != graph.type_of(place):
             graph.found[place] = Inferred(place, joined, "observed", tuple(flows))
             changed = True
@@ -116,12 +120,6 @@ def _open_up(graph: TypeGraph) -> bool:
 
 def _is_about(flow: Flow, place: Place) -> bool:
     return set(places(flow.term)) == {place}
-
-
-def _give_up_growing(graph: TypeGraph) -> None:
-    for place, inferred in list(graph.found.items()):
-        if inferred.strength == "observed" and _depth(inferred.type) > _MOST_DEPTH:
-            graph.found[place] = Inferred(place, UNKNOWN, "observed", inferred.because)
 
 
 def _depth(found: Type) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import doctest
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from codekiln.core.errors import UsageError
 from codekiln.typeflow.docstrings import RETURN, stated_types
@@ -17,12 +16,9 @@ from codekiln.typeflow.facts import Fact, Place, Strength
 from codekiln.typeflow.python_syntax import (
     FUNCTIONS,
     Function,
-    Signature,
     arguments,
-    around,
     blocks,
     calls,
-    constant_type,
     ends,
     inside,
     is_generator,
@@ -31,31 +27,17 @@ from codekiln.typeflow.python_syntax import (
     signature_of,
     tested_names,
 )
+from codekiln.typeflow.python_terms import Expressions, Module, Scope
 from codekiln.typeflow.python_types import parse_annotation
 from codekiln.typeflow.terms import (
     NOTHING,
     Arithmetic,
-    Built,
-    Called,
     Flow,
-    Joined,
     Known,
-    Narrowed,
-    Of,
     Part,
     Term,
 )
-from codekiln.typeflow.types import BOOL, NONE, STR, UNKNOWN, Type
-
-
-@dataclass(slots=True)
-class Module:
-    """What was read of one module."""
-
-    facts: list[Fact] = field(default_factory=list)
-    flows: list[Flow] = field(default_factory=list)
-    functions: dict[str, Signature] = field(default_factory=dict)
-    classes: dict[str, dict[str, Type]] = field(default_factory=dict)
+from codekiln.typeflow.types import NONE, UNKNOWN, Type
 
 
 def read_python(source: str, name: str = "the code") -> Module:
@@ -72,26 +54,8 @@ def read_python(source: str, name: str = "the code") -> Module:
     reader = _Reader(source.splitlines(), Module())
     reader.declare(tree.body, "")
     reader.forget_ambiguous()
-    reader.read(tree.body, _Scope("", {}))
+    reader.read(tree.body, Scope("", {}))
     return reader.module
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """Where statements stand: a module, class or function, and the names that are its own.
-
-    `gives`: what is returned is what a call gives, as it is not in a generator. `tested` are names
-    that conditions ask about, so that their type may be another one further on.
-    """
-
-    name: str
-    own: dict[str, Place]
-    is_function: bool = False
-    gives: bool = False
-    tested: frozenset[str] = frozenset()
-
-    def place_of(self, name: str) -> Place | None:
-        return self.own.get(name)
 
 
 class _Reader:
@@ -101,6 +65,8 @@ class _Reader:
         self.module = module
         self._lines = lines
         self._ambiguous: set[str] = set()
+        expressions = Expressions(module)
+        self._term, self._callee = expressions.term, expressions.callee
 
     def declare(self, body: Sequence[ast.stmt], scope: str) -> None:
         """Note functions and classes, so that calls before their definition are understood."""
@@ -126,12 +92,12 @@ class _Reader:
         for name in self._ambiguous:
             del self.module.functions[name]
 
-    def read(self, body: Sequence[ast.stmt], scope: _Scope) -> None:
+    def read(self, body: Sequence[ast.stmt], scope: Scope) -> None:
         """Facts and flows of the statements."""
         for node in body:
             self._statement(node, scope)
 
-    def _statement(self, node: ast.stmt, scope: _Scope) -> None:
+    def _statement(self, node: ast.stmt, scope: Scope) -> None:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._function(node, scope)
@@ -142,18 +108,18 @@ class _Reader:
             case ast.AnnAssign(target=target, annotation=annotation, value=value):
                 self._declared(target, annotation, scope, node)
                 if value is not None:
-                    self._assign(target, self.term(value, scope), scope, node)
+                    self._assign(target, self._term(value, scope), scope, node)
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
-                    self._assign(target, self.term(value, scope), scope, node)
+                    self._assign(target, self._term(value, scope), scope, node)
             case ast.AugAssign(target=target, op=op, value=value):
-                before = self.term(target, scope)
-                after = Arithmetic(type(op).__name__, before, self.term(value, scope))
+                before = self._term(target, scope)
+                after = Arithmetic(type(op).__name__, before, self._term(value, scope))
                 self._assign(target, after, scope, node)
             case ast.For(target=target, iter=over) | ast.AsyncFor(target=target, iter=over):
-                self._assign(target, Part(self.term(over, scope), "iteration"), scope, node)
+                self._assign(target, Part(self._term(over, scope), "iteration"), scope, node)
             case ast.Return(value=value) if scope.gives:
-                term = Known(NONE) if value is None else self.term(value, scope)
+                term = Known(NONE) if value is None else self._term(value, scope)
                 self._flow(Place("return", scope.name, RETURN), term, node)
             case ast.With(items=items):
                 for item in items:
@@ -168,7 +134,7 @@ class _Reader:
         for part in blocks(node):
             self.read(part, scope)
 
-    def _class(self, node: ast.ClassDef, scope: _Scope) -> None:
+    def _class(self, node: ast.ClassDef, scope: Scope) -> None:
         name = inside(scope.name, node.name)
         fields = self.module.classes.setdefault(name, {})
         for statement in node.body:
@@ -179,10 +145,10 @@ class _Reader:
                 self._fact(place, found, "declared", statement)
         self.read(
             [part for part in node.body if isinstance(part, (*FUNCTIONS, ast.ClassDef))],
-            _Scope(name, {}),
+            Scope(name, {}),
         )
 
-    def _function(self, node: Function, scope: _Scope) -> None:
+    def _function(self, node: Function, scope: Scope) -> None:
         name = inside(scope.name, node.name)
         signature = self.module.functions.get(name)
         if signature is None:
@@ -196,7 +162,7 @@ class _Reader:
                 found = parse_annotation(argument.annotation)
                 self._fact(place, found, "declared", argument)
             if default is not None:
-                self._flow(place, self.term(default, scope), argument)
+                self._flow(place, self._term(default, scope), argument)
         for variadic in filter(None, (node.args.vararg, node.args.kwarg)):
             own[variadic.arg] = Place("variable", name, variadic.arg)
         if node.returns is not None:
@@ -208,7 +174,7 @@ class _Reader:
         # What a function sees of those around it goes through its own names first.
         gives = not is_generator(node)
         visible, tested = {**scope.own, **own}, tested_names(node)
-        inner = _Scope(name, visible, is_function=True, gives=gives, tested=tested)
+        inner = Scope(name, visible, is_function=True, gives=gives, tested=tested)
         self.read(node.body, inner)
         if gives and not ends(node.body) and not is_stub(node):
             ending = Place("return", name, RETURN)
@@ -216,7 +182,7 @@ class _Reader:
             text = self._text(node.lineno)
             self.module.flows.append(Flow(ending, Known(NONE), node.lineno, text, certain=False))
 
-    def _docstring(self, node: Function, name: str, scope: _Scope) -> None:
+    def _docstring(self, node: Function, name: str, scope: Scope) -> None:
         text = ast.get_docstring(node)
         if not text:
             return
@@ -237,7 +203,7 @@ class _Reader:
         for example in examples:
             self._doctest(example, scope)
 
-    def _doctest(self, example: doctest.Example, scope: _Scope) -> None:
+    def _doctest(self, example: doctest.Example, scope: Scope) -> None:
         try:
             call = ast.parse(example.source.strip(), mode="eval").body
             wanted = ast.parse(example.want.strip(), mode="eval").body
@@ -251,7 +217,7 @@ class _Reader:
         self,
         left: ast.expr,
         right: ast.expr,
-        scope: _Scope,
+        scope: Scope,
         node: ast.stmt | None,
         text: str = "",
     ) -> None:
@@ -262,10 +228,10 @@ class _Reader:
                 place = Place("return", signature.name, RETURN)
                 line = node.lineno if node is not None else signature.line
                 shown = text or self._text(line)
-                self.module.flows.append(Flow(place, self.term(value, scope), line, shown))
+                self.module.flows.append(Flow(place, self._term(value, scope), line, shown))
                 return
 
-    def _call(self, call: ast.Call, scope: _Scope) -> None:
+    def _call(self, call: ast.Call, scope: Scope) -> None:
         signature = self._callee(call, scope)
         if signature is None:
             return
@@ -273,28 +239,13 @@ class _Reader:
             if isinstance(argument, ast.Starred):
                 break
             place = Place("parameter", signature.name, parameter)
-            self._flow(place, self.term(argument, scope), call)
+            self._flow(place, self._term(argument, scope), call)
         for keyword in call.keywords:
             if keyword.arg in signature.parameters and keyword.arg is not None:
                 place = Place("parameter", signature.name, keyword.arg)
-                self._flow(place, self.term(keyword.value, scope), call)
+                self._flow(place, self._term(keyword.value, scope), call)
 
-    def _callee(self, call: ast.Call, scope: _Scope) -> Signature | None:
-        """The function of this module that is called, where that is certain."""
-        functions = self.module.functions
-        match call.func:
-            case ast.Name(id=name) if name not in scope.own:
-                for outer in around(scope.name):
-                    found = functions.get(inside(outer, name))
-                    if found is not None and not found.is_method:
-                        return found
-                return functions.get(f"{name}.__init__") if name in self.module.classes else None
-            case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                return functions.get(f"{scope.name.rpartition('.')[0]}.{name}")
-            case _:
-                return None
-
-    def _assign(self, target: ast.expr, term: Term, scope: _Scope, node: ast.stmt) -> None:
+    def _assign(self, target: ast.expr, term: Term, scope: Scope, node: ast.stmt) -> None:
         match target:
             case ast.Name(id=name):
                 place = scope.place_of(name) or Place("variable", scope.name, name)
@@ -312,7 +263,7 @@ class _Reader:
                 pass
 
     def _declared(
-        self, target: ast.expr, annotation: ast.expr, scope: _Scope, node: ast.stmt
+        self, target: ast.expr, annotation: ast.expr, scope: Scope, node: ast.stmt
     ) -> None:
         found = parse_annotation(annotation)
         match target:
@@ -324,92 +275,6 @@ class _Reader:
                 self._fact(Place("attribute", owner, name), found, "declared", node)
             case _:
                 pass
-
-    def term(self, node: ast.expr, scope: _Scope) -> Term:
-        """What the type of an expression depends on."""
-        match node:
-            case ast.Constant(value=value):
-                return Known(constant_type(value))
-            case ast.JoinedStr():
-                return Known(STR)
-            case ast.Compare() | ast.UnaryOp(op=ast.Not()):
-                return Known(BOOL)
-            case ast.List(elts=elts) | ast.Set(elts=elts):
-                name = "list" if isinstance(node, ast.List) else "set"
-                return Built(name, (self._joined(elts, scope),))
-            case ast.Tuple(elts=elts):
-                if any(isinstance(part, ast.Starred) for part in elts):
-                    return NOTHING
-                return Built("tuple", tuple(self.term(part, scope) for part in elts))
-            case ast.Dict(keys=keys, values=values):
-                known = [key for key in keys if key is not None]
-                if len(known) < len(keys):
-                    return Built("dict", (NOTHING, NOTHING))
-                return Built("dict", (self._joined(known, scope), self._joined(values, scope)))
-            case ast.Name(id=name):
-                place = scope.place_of(name)
-                if place is None and not scope.is_function:
-                    place = Place("variable", scope.name, name)
-                if place is None:
-                    return NOTHING
-                return Narrowed(Of(place)) if name in scope.tested else Of(place)
-            case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                attribute = Of(Place("attribute", scope.name.rpartition(".")[0], name))
-                return Narrowed(attribute) if f"self.{name}" in scope.tested else attribute
-            case ast.IfExp(body=body, orelse=orelse):
-                return self._either((body, orelse), scope)
-            case ast.BoolOp(values=values):
-                return self._either(values, scope)
-            case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
-                return self.term(operand, scope)
-            case ast.BinOp(left=left, op=op, right=right):
-                terms = self.term(left, scope), self.term(right, scope)
-                return Arithmetic(type(op).__name__, *terms)
-            case ast.Subscript(value=value, slice=ast.Slice()):
-                return self.term(value, scope)
-            case ast.Subscript(value=value, slice=at):
-                place_in = at.value if isinstance(at, ast.Constant) else None
-                number = place_in if type(place_in) is int else None
-                return Part(self.term(value, scope), "index", number)
-            case ast.NamedExpr(value=value):
-                return self.term(value, scope)
-            case ast.Call():
-                signature = self._callee(node, scope)
-                is_async = signature is not None and signature.is_async
-                return NOTHING if is_async else self._result(node, scope)
-            case ast.Await(value=ast.Call() as call):
-                return self._result(call, scope)
-            case _:
-                return NOTHING
-
-    def _either(self, nodes: Sequence[ast.expr], scope: _Scope) -> Term:
-        terms = tuple(self.term(node, scope) for node in nodes)
-        # One that is unknown may be anything: nothing can be said of all.
-        return NOTHING if NOTHING in terms else Joined(terms)
-
-    def _joined(self, nodes: Sequence[ast.expr], scope: _Scope) -> Term:
-        terms = tuple(
-            Part(self.term(node.value, scope), "iteration")
-            if isinstance(node, ast.Starred)
-            else self.term(node, scope)
-            for node in nodes
-        )
-        return Joined(terms) if terms and NOTHING not in terms else NOTHING
-
-    def _result(self, call: ast.Call, scope: _Scope) -> Term:
-        signature = self._callee(call, scope)
-        if signature is not None and not signature.name.endswith("__init__"):
-            return Of(Place("return", signature.name, RETURN))
-        first = self.term(call.args[0], scope) if call.args else None
-        match call.func:
-            case ast.Name(id=name) if name in self.module.classes:
-                return Known(Type(name))
-            case ast.Name(id=name) if name not in scope.own and signature is None:
-                return Called(name, None, first)
-            case ast.Attribute(value=value, attr=name):
-                return Called(name, self.term(value, scope), first)
-            case _:
-                return NOTHING
 
     def _flow(self, target: Place, term: Term, node: ast.AST) -> None:
         line = getattr(node, "lineno", 0)

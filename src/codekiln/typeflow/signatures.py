@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from codekiln.typeflow.docstrings import RETURN
 from codekiln.typeflow.facts import Place
 from codekiln.typeflow.graph import Conflict, Inferred, TypeGraph, solve
-from codekiln.typeflow.python_flows import Module, read_python
+from codekiln.typeflow.python_flows import read_python
+from codekiln.typeflow.python_terms import Module
 from codekiln.typeflow.python_types import to_annotation
 from codekiln.typeflow.types import NONE, UNKNOWN
 

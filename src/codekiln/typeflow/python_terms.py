@@ -1,0 +1,165 @@
+"""What the type of a Python expression depends on: syntax in, terms out.
+
+An expression that is not understood, or that code elsewhere decides, gives NOTHING.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from codekiln.typeflow.docstrings import RETURN
+from codekiln.typeflow.facts import Fact, Place
+from codekiln.typeflow.python_syntax import Signature, around, constant_type, inside
+from codekiln.typeflow.terms import (
+    NOTHING,
+    Arithmetic,
+    Built,
+    Called,
+    Flow,
+    Joined,
+    Known,
+    Narrowed,
+    Of,
+    Part,
+    Term,
+)
+from codekiln.typeflow.types import BOOL, STR, Type
+
+
+@dataclass(slots=True)
+class Module:
+    """What was read of one module."""
+
+    facts: list[Fact] = field(default_factory=list)
+    flows: list[Flow] = field(default_factory=list)
+    functions: dict[str, Signature] = field(default_factory=dict)
+    classes: dict[str, dict[str, Type]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where statements stand: a module, class or function, and the names that are its own.
+
+    `gives`: what is returned is what a call gives, as it is not in a generator. `tested` are names
+    that conditions ask about, so that their type may be another one further on.
+    """
+
+    name: str
+    own: dict[str, Place]
+    is_function: bool = False
+    gives: bool = False
+    tested: frozenset[str] = frozenset()
+
+    def place_of(self, name: str) -> Place | None:
+        """That of a name, where it is this scope's own."""
+        return self.own.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Expressions:
+    """Reads expressions of a module whose functions and classes are known."""
+
+    module: Module
+
+    def callee(self, call: ast.Call, scope: Scope) -> Signature | None:
+        """The function of this module that is called, where that is certain."""
+        functions = self.module.functions
+        match call.func:
+            case ast.Name(id=name) if name not in scope.own:
+                for outer in around(scope.name):
+                    found = functions.get(inside(outer, name))
+                    if found is not None and not found.is_method:
+                        return found
+                return functions.get(f"{name}.__init__") if name in self.module.classes else None
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                return functions.get(f"{scope.name.rpartition('.')[0]}.{name}")
+            case _:
+                return None
+
+    def term(self, node: ast.expr, scope: Scope) -> Term:
+        """What the type of an expression depends on."""
+        match node:
+            case ast.Constant(value=value):
+                return Known(constant_type(value))
+            case ast.JoinedStr():
+                return Known(STR)
+            case ast.Compare() | ast.UnaryOp(op=ast.Not()):
+                return Known(BOOL)
+            case ast.List(elts=elts) | ast.Set(elts=elts):
+                name = "list" if isinstance(node, ast.List) else "set"
+                return Built(name, (self._joined(elts, scope),))
+            case ast.Tuple(elts=elts):
+                if any(isinstance(part, ast.Starred) for part in elts):
+                    return NOTHING
+                return Built("tuple", tuple(self.term(part, scope) for part in elts))
+            case ast.Dict(keys=keys, values=values):
+                known = [key for key in keys if key is not None]
+                if len(known) < len(keys):
+                    return Built("dict", (NOTHING, NOTHING))
+                return Built("dict", (self._joined(known, scope), self._joined(values, scope)))
+            case ast.Name(id=name):
+                place = scope.place_of(name)
+                if place is None and not scope.is_function:
+                    place = Place("variable", scope.name, name)
+                if place is None:
+                    return NOTHING
+                return Narrowed(Of(place)) if name in scope.tested else Of(place)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                attribute = Of(Place("attribute", scope.name.rpartition(".")[0], name))
+                return Narrowed(attribute) if f"self.{name}" in scope.tested else attribute
+            case ast.IfExp(body=body, orelse=orelse):
+                return self._either((body, orelse), scope)
+            case ast.BoolOp(values=values):
+                return self._either(values, scope)
+            case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
+                return self.term(operand, scope)
+            case ast.BinOp(left=left, op=op, right=right):
+                terms = self.term(left, scope), self.term(right, scope)
+                return Arithmetic(type(op).__name__, *terms)
+            case ast.Subscript(value=value, slice=ast.Slice()):
+                return self.term(value, scope)
+            case ast.Subscript(value=value, slice=at):
+                place_in = at.value if isinstance(at, ast.Constant) else None
+                number = place_in if type(place_in) is int else None
+                return Part(self.term(value, scope), "index", number)
+            case ast.NamedExpr(value=value):
+                return self.term(value, scope)
+            case ast.Call():
+                signature = self.callee(node, scope)
+                is_async = signature is not None and signature.is_async
+                return NOTHING if is_async else self._result(node, scope)
+            case ast.Await(value=ast.Call() as call):
+                return self._result(call, scope)
+            case _:
+                return NOTHING
+
+    def _either(self, nodes: Sequence[ast.expr], scope: Scope) -> Term:
+        terms = tuple(self.term(node, scope) for node in nodes)
+        # One that is unknown may be anything: nothing can be said of all.
+        return NOTHING if NOTHING in terms else Joined(terms)
+
+    def _joined(self, nodes: Sequence[ast.expr], scope: Scope) -> Term:
+        terms = tuple(
+            Part(self.term(node.value, scope), "iteration")
+            if isinstance(node, ast.Starred)
+            else self.term(node, scope)
+            for node in nodes
+        )
+        return Joined(terms) if terms and NOTHING not in terms else NOTHING
+
+    def _result(self, call: ast.Call, scope: Scope) -> Term:
+        signature = self.callee(call, scope)
+        if signature is not None and not signature.name.endswith("__init__"):
+            return Of(Place("return", signature.name, RETURN))
+        first = self.term(call.args[0], scope) if call.args else None
+        match call.func:
+            case ast.Name(id=name) if name in self.module.classes:
+                return Known(Type(name))
+            case ast.Name(id=name) if name not in scope.own and signature is None:
+                return Called(name, None, first)
+            case ast.Attribute(value=value, attr=name):
+                return Called(name, self.term(value, scope), first)
+            case _:
+                return NOTHING
