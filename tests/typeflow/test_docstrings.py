@@ -50,7 +50,6 @@ SPHINX = """Merge.
     :type second: Optional[int]
     :param str name: its name
     :returns: something
-    :rtype: dict(str, int)
     :rtype: :class:`Merged`
     """
 

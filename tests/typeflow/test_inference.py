@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,14 @@ def only(source: str) -> str:
     ("source", "signature"),
     [
         ("def f(a: int) -> str: ...", "f(a: int) -> str"),
-        ("def f(a, b):\n    return a == b", "f(a, b) -> bool"),
+        ("def f(a, b):\n    return a in b", "f(a, b) -> bool"),
+        # A class may compare as it likes.
+        ("def f(a, b):\n    return a == b", "f(a, b)"),
+        ("def f(a: int):\n    return a == 1", "f(a: int) -> bool"),
+        (
+            "def f():\n    return -True, (1, 's')[-1], (1, 's')[:1]",
+            "f() -> tuple[int, str, tuple[int | str, ...]]",
+        ),
         ("def f(n):\n    return n / 2\nassert f(4) == 2.0", "f(n: int) -> float"),
         ("def f(a):\n    return a\nf([1]); f([2.5])", "f(a: list[float]) -> list[float]"),
         ("def f(a=None):\n    print(a)", "f(a) -> None"),
@@ -83,6 +91,69 @@ def test_functions_that_are_defined_twice_are_not_guessed_at() -> None:
     assert signatures(source) == {}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f():\n    t = '{}'\n    t = loads(t)\n    return t",
+        "def f(a):\n    return a or 'x'",
+        "def f(a):\n    return 1 if a else a",
+        "def f(a):\n    a = open(a)\n    return a",
+        "def f():\n    try:\n        x = 1\n    except E as x:\n        pass\n    return x",
+        "def f(v):\n    x = 1\n    if (x := g(v)):\n        pass\n    return x",
+        "from other import len\ndef f():\n    return len(3)",
+        "def f():\n    import helper\n    return helper()\ndef helper():\n    return 1",
+        "def f(A):\n    return A()\nclass A:\n    pass",
+        "def f():\n    x = [1]\n    x[0] = g()\n    return x",
+        "def f():\n    a, *b, c = (1, 's', 2.0)\n    return c",
+        "@deco\ndef g():\n    return 1\ndef f():\n    return g()",
+        "def g():\n    return 1\ng = deco(g)\ndef f():\n    return g()",
+        "async def g():\n    return 1\ndef f():\n    return g()",
+        "class C:\n    n = None\n    def f(self):\n        return self.n\nc = C()\nc.n = 's'",
+        "class B:\n    def f(self):\n        return self.n()\n    def n(self):\n        return 1\n"
+        "class D(B):\n    def n(self):\n        return 's'",
+        "x = 1\ndef g():\n    global x\n    x = 's'\ndef f(y):\n    return y\nf(x)",
+    ],
+)
+def test_what_may_be_something_else_is_not_said(source: str) -> None:
+    [name] = [name for name in signatures(source) if name.rpartition(".")[2] == "f"]
+    assert "->" not in signatures(source)[name]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "[f(s) for s in ['a']]",
+        "lambda: f('s')",
+        "f(*['s'])",
+        "f(**{'a': 's'})",
+        "list(map(f, ['a']))",
+        "class C:\n    x = f('s')",
+        "def g(x=f('s')):\n    pass",
+    ],
+)
+def test_a_use_that_is_not_followed_leaves_the_parameter_open(use: str) -> None:
+    assert signatures(f"def f(a):\n    print(a)\nf(1)\n{use}\n")["f"] == "f(a) -> None"
+
+
+def test_what_is_put_into_a_container_counts() -> None:
+    assert only("def f():\n    x = [1]\n    x.append('s')\n    return x") == (
+        "f() -> list[int | str]"
+    )
+
+
+def test_none_is_kept_where_it_is_returned_and_not_where_it_was_ruled_out() -> None:
+    found = signatures(
+        "def f(a: int | None):\n    if a is not None:\n        g(a)\n    return a\n"
+        "def g(b):\n    return b\n"
+    )
+    assert found == {"f": "f(a: int | None) -> int | None", "g": "g(b: int) -> int"}
+
+
+def test_arguments_beyond_the_positional_ones_go_into_the_rest() -> None:
+    found = signatures("def f(a, *rest, b=0):\n    print(a)\nf(1, 'x', b=2)\n")
+    assert found == {"f": "f(a: int, b: int) -> None"}
+
+
 def test_a_contradiction_is_told_with_the_way_to_it() -> None:
     typed = infer_python(
         "def f(a: int) -> int:\n    name = 'x'\n    again = name\n    return again\n"
@@ -109,6 +180,16 @@ def test_a_contradiction_is_told_with_the_way_to_it() -> None:
         "def f() -> int:\n    exit(1)\n",
         "def f(a: 'Shape'):\n    return 1\nf(1)\n",
         'def f(a=None):\n    """F.\n\n    Args:\n        a (str): A.\n    """\n',
+        # What stands in a parameter after it was bound anew is not what was given.
+        "def f(a: str) -> dict:\n    a = loads(a)\n    return a\n",
+        "def f(a: int):\n    a = str(a)\n",
+        "def f(a: int = None):\n    print(a)\n",
+        "def f(a: int, *rest: str, b: int = 0):\n    print(a)\nf(1, 'x')\n",
+        'def f() -> tuple[int, int]:\n    """F.\n\n    Returns:\n        tuple: T.\n    """\n'
+        "    return 1, 2\n",
+        "def f() -> bool:\n    return g()\nassert f() == 1\n",
+        "def f(a: list[int]) -> None:\n    print(a)\ndef g() -> Sequence[int]:\n    return h()\n"
+        "f(g())\n",
     ],
 )
 def test_what_may_be_right_is_no_contradiction(source: str) -> None:
@@ -126,6 +207,37 @@ def test_statements_that_contradict_each_other_are_told() -> None:
 def test_what_does_not_parse_is_an_error_with_a_name(source: str) -> None:
     with pytest.raises(UsageError, match=r"broken\.py is no Python"):
         infer_python(source, "broken.py")
+
+
+def test_a_long_chain_of_calls_is_followed_to_its_end() -> None:
+    chain = "".join(f"def f{n}(c):\n    return f{n + 1}(c) if c else 1\n" for n in range(30))
+    found = signatures(f"{chain}def f30(c):\n    return 's'\n")
+    assert all(found[f"f{n}"] == f"f{n}(c) -> int | str" for n in range(30))
+
+
+def test_deep_and_strange_code_is_read_or_refused() -> None:
+    for source in (
+        "x = " + " + ".join(["'a'"] * 3000),
+        "if a:\n    pass\n" + "elif a:\n    pass\n" * 600,
+        "a0 = 1\n" + "".join(f"a{n + 1} = a{n}\n" for n in range(2000)),
+        "def f(xs: iterable, y: union):\n    for x in xs:\n        return x\nf(3, 3)\n",
+        'def f(x):\n    """F.\n\n    Args:\n        x (' + "((((a)" * 40 + " no\n    " + '"""\n',
+        'def f(x):\n    """F.\n\n    :type x: ' + "list of " * 3000 + 'int\n    """\n',
+        "\ufeffdef f():\n    return 1\n",
+    ):
+        # Refused by name, or read; any other exception fails this test.
+        with contextlib.suppress(UsageError):
+            infer_python(source)
+
+
+def test_evidence_of_a_docstring_names_its_line() -> None:
+    lines = ("X = 0", "", "def f(a):", '    """', "    F.", "", "    Args:", "        a (str): A.")
+    source = "\n".join((*lines, "", '    >>> f("s")', '    """', ""))
+    [signature] = infer_python(source).signatures
+    found = signature.parameters["a"]
+    assert found is not None
+    assert [item.line for item in found.because] == [8]
+    assert source.split("\n")[7].strip() == found.because[0].text
 
 
 def test_loops_of_flows_end() -> None:

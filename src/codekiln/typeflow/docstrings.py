@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ _SECTIONS = {
     "warnings": "other",
 }
 _GOOGLE_HEAD = re.compile(r"^([A-Z][A-Za-z ]*):\s*$")
-_GOOGLE_PARAMETER = re.compile(r"^\s+\*{0,2}(\w+)\s*\(([^)]*(?:\([^)]*\)[^)]*)*)\)\s*:")
+_GOOGLE_PARAMETER = re.compile(r"^\s+\*{0,2}(\w+)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)\s*:")
 _GOOGLE_RETURN = re.compile(r"^\s+([^:]+):(?:\s|$)")
 _NUMPY_PARAMETER = re.compile(r"^\*{0,2}(\w+(?:\s*,\s*\w+)*)\s*:\s*(\S.*)$")
 _SPHINX = re.compile(
@@ -63,6 +64,7 @@ _WORDS = {
     "nonetype": "None",
     "none": "None",
 }
+_MOST_OF = 8
 _OF = re.compile(r"^(list|set|tuple|sequence|iterable|iterator)\s+of\s+(.+)$", re.IGNORECASE)
 
 
@@ -78,9 +80,11 @@ class Stated:
 
 def stated_types(docstring: str) -> tuple[Stated, ...]:
     """What a docstring says about parameters and the return, in its order."""
-    lines = inspect.cleandoc(docstring).splitlines()
+    lines = inspect.cleandoc(docstring).split("\n")
     found = [*_sphinx(lines), *_sections(lines)]
-    return tuple(stated for stated in found if stated.type != UNKNOWN)
+    # Several returns are parts of one, or alternatives; which is not said.
+    once = Counter(stated.name for stated in found)
+    return tuple(stated for stated in found if stated.type != UNKNOWN and once[stated.name] == 1)
 
 
 def words_as_type(text: str) -> Type:
@@ -106,7 +110,8 @@ def words_as_type(text: str) -> Type:
 
 def _one(text: str) -> Type:
     of = _OF.match(text)
-    if of:
+    # More is no type that anyone wrote.
+    if of and text.count(" of ") <= _MOST_OF:
         element = _one(of[2])
         if element == UNKNOWN:
             return UNKNOWN

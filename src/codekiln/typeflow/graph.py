@@ -7,17 +7,20 @@ overruled in silence.
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from codekiln.typeflow.facts import STRENGTHS, Fact, Place, Strength
 from codekiln.typeflow.terms import Flow, Of, evaluate, places
-from codekiln.typeflow.types import NONE, UNKNOWN, Type, accepts, join, members
+from codekiln.typeflow.types import NONE, UNKNOWN, Type, accepts, join, join_strictly, members
 
-# Types settle in a few rounds.
-MOST_ROUNDS = 8
+# Types settle after a few changes; one that goes on changing is given up.
+MOST_CHANGES = 20
 # What is deeper is a type that grows with every round: a list of a list of a list.
 _MOST_DEPTH = 6
+_LONGEST_CHAIN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,6 @@ class TypeGraph:
     facts: dict[Place, list[Fact]] = field(default_factory=dict)
     flows: dict[Place, list[Flow]] = field(default_factory=dict)
     found: dict[Place, Inferred] = field(default_factory=dict)
-    # Places whose type grew with every round: nothing is said of them.
-    endless: set[Place] = field(default_factory=set)
     conflicts: list[Conflict] = field(default_factory=list)
 
     def type_of(self, place: Place) -> Type:
@@ -62,7 +63,7 @@ class TypeGraph:
 
 
 def solve(facts: Sequence[Fact], flows: Sequence[Flow]) -> TypeGraph:
-    """Spread the facts along the flows, at most MOST_ROUNDS times around."""
+    """Spread the facts along the flows until nothing changes."""
     graph = TypeGraph()
     for fact in facts:
         graph.facts.setdefault(fact.place, []).append(fact)
@@ -71,55 +72,41 @@ def solve(facts: Sequence[Fact], flows: Sequence[Flow]) -> TypeGraph:
     for place, known in graph.facts.items():
         strongest = min(known, key=lambda fact: STRENGTHS.index(fact.strength))
         graph.found[place] = Inferred(place, strongest.type, strongest.strength, (strongest,))
-    for _ in range(MOST_ROUNDS):
-        if not _spread(graph):
-            break
-    while _open_up(graph):
-        pass
+    _settle(graph, strict=False)
+    _settle(graph, strict=True)
     graph.conflicts = _conflicts(graph)
     return graph
 
 
-def _spread(graph: TypeGraph) -> bool:
-    """One round, as if what is not known yet never came; whether any type changed."""
-    changed = False
-    for place, flows in graph.flows.items():
-        if place in graph.facts or place in graph.endless:
-            continue
-        joined = UNKNOWN
-        for flow in flows:
-            joined = join(joined, evaluate(flow.term, graph.type_of))
-        if _depth(joined) > _MOST_DEPTH:
-            graph.endless.add(place)
-            joined = UNKNOWN
-        if joined != graph.type_of(place):
-            graph.found[place] = Inferred(place, joined, "observed", tuple(flows))
-            changed = True
-    return changed
+def _settle(graph: TypeGraph, *, strict: bool) -> None:
+    """Evaluate flows until no type changes.
 
-
-def _open_up(graph: TypeGraph) -> bool:
-    """Nothing can be said of a place that something unknown still flows into; whether there is one.
-
-    What rests on such a place falls with it, in the next round.
+    First as if what is not known yet never came, which lets recursion find its type; then strictly:
+    nothing can be said of a place that something unknown flows into, nor of what rests on it.
     """
-    opened = [
-        place
-        for place, flows in graph.flows.items()
-        if place not in graph.facts
-        and graph.type_of(place) != UNKNOWN
-        and any(
-            evaluate(flow.term, graph.type_of) == UNKNOWN and not _is_about(flow, place)
-            for flow in flows
-        )
-    ]
-    for place in opened:
-        graph.found[place] = Inferred(place, UNKNOWN, "observed", tuple(graph.flows[place]))
-    return bool(opened)
-
-
-def _is_about(flow: Flow, place: Place) -> bool:
-    return set(places(flow.term)) == {place}
+    dependents: dict[Place, set[Place]] = {}
+    for place, flows in graph.flows.items():
+        for source in {source for flow in flows for source in places(flow.term)}:
+            dependents.setdefault(source, set()).add(place)
+    changes: Counter[Place] = Counter()
+    waiting = dict.fromkeys(graph.flows)
+    while waiting:
+        place = next(iter(waiting))
+        del waiting[place]
+        if place in graph.facts or changes[place] > MOST_CHANGES:
+            continue
+        arriving = [
+            evaluate(flow.term, graph.type_of, strict=strict) for flow in graph.flows[place]
+        ]
+        found = functools.reduce(join_strictly if strict else join, arriving)
+        if found == graph.type_of(place):
+            continue
+        changes[place] += 1
+        if changes[place] > MOST_CHANGES or _depth(found) > _MOST_DEPTH:
+            changes[place] = MOST_CHANGES + 1
+            found = UNKNOWN
+        graph.found[place] = Inferred(place, found, "observed", tuple(graph.flows[place]))
+        waiting.update(dict.fromkeys(dependents.get(place, ())))
 
 
 def _depth(found: Type) -> int:
@@ -134,7 +121,7 @@ def _conflicts(graph: TypeGraph) -> list[Conflict]:
         found += [
             Conflict(place, strongest, fact.type, (), fact)
             for fact in known
-            if fact is not strongest and accepts(strongest.type, fact.type) is False
+            if fact is not strongest and _exclude(strongest.type, fact.type)
         ]
         for flow in graph.flows.get(place, ()):
             arriving = evaluate(flow.term, graph.type_of, certain=True)
@@ -142,6 +129,11 @@ def _conflicts(graph: TypeGraph) -> list[Conflict]:
                 chain = (*_chain(graph, flow, {place}), flow)
                 found.append(Conflict(place, strongest, arriving, chain))
     return found
+
+
+def _exclude(a: Type, b: Type) -> bool:
+    """Whether neither type may stand for the other; one may only be said less exactly."""
+    return accepts(a, b) is False and accepts(b, a) is False
 
 
 def _contradicts(known: Fact, arriving: Type) -> bool:
@@ -153,7 +145,7 @@ def _contradicts(known: Fact, arriving: Type) -> bool:
 
 def _chain(graph: TypeGraph, flow: Flow, seen: set[Place]) -> tuple[Flow, ...]:
     """The flows before one, where it hands on what a single place holds."""
-    if not isinstance(flow.term, Of) or flow.term.place in seen:
+    if not isinstance(flow.term, Of) or flow.term.place in seen or len(seen) > _LONGEST_CHAIN:
         return ()
     before = graph.flows.get(flow.term.place, ())
     if len(before) != 1 or flow.term.place in graph.facts:

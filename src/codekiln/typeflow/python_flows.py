@@ -13,6 +13,13 @@ from collections.abc import Sequence
 from codekiln.core.errors import UsageError
 from codekiln.typeflow.docstrings import RETURN, stated_types
 from codekiln.typeflow.facts import Fact, Place, Strength
+from codekiln.typeflow.python_names import (
+    bound_by_module,
+    bound_more_than_once,
+    made_global,
+    stored_attributes,
+    used_otherwise,
+)
 from codekiln.typeflow.python_syntax import (
     FUNCTIONS,
     Function,
@@ -24,6 +31,7 @@ from codekiln.typeflow.python_syntax import (
     is_generator,
     is_stub,
     local_names,
+    opaque_names,
     signature_of,
     tested_names,
 )
@@ -32,12 +40,14 @@ from codekiln.typeflow.python_types import parse_annotation
 from codekiln.typeflow.terms import (
     NOTHING,
     Arithmetic,
+    Built,
     Flow,
     Known,
+    Narrowed,
     Part,
     Term,
 )
-from codekiln.typeflow.types import NONE, UNKNOWN, Type
+from codekiln.typeflow.types import NONE, UNKNOWN, Type, classes_in
 
 
 def read_python(source: str, name: str = "the code") -> Module:
@@ -51,11 +61,34 @@ def read_python(source: str, name: str = "the code") -> Module:
             f"{name} is no Python that parses ({error.args[0] if error.args else error}{where})",
             "Mend the syntax first",
         ) from error
-    reader = _Reader(source.splitlines(), Module())
-    reader.declare(tree.body, "")
-    reader.forget_ambiguous()
-    reader.read(tree.body, Scope("", {}))
-    return reader.module
+    module = Module(bound=bound_by_module(tree), unsure=bound_more_than_once(tree))
+    reader = _Reader(source.split("\n"), module)
+    try:
+        reader.declare(tree.body, "")
+        reader.forget_ambiguous()
+        reader.read(tree.body, Scope("", {}))
+        reader.open_up(tree)
+    except RecursionError as error:
+        raise UsageError(f"{name} is nested too deeply to be read", "Split the code") from error
+    return module
+
+
+# Methods that put something into what they are called on.
+_PUTS = {
+    "append": "list",
+    "add": "set",
+    "insert": "other",
+    "extend": "other",
+    "update": "other",
+    "setdefault": "other",
+    "appendleft": "other",
+}
+
+
+def _is_empty(default: ast.expr) -> bool:
+    """`...` and `()` as defaults stand for something else."""
+    is_dots = isinstance(default, ast.Constant) and default.value is ...
+    return is_dots or (isinstance(default, ast.Tuple) and not default.elts)
 
 
 class _Reader:
@@ -65,6 +98,8 @@ class _Reader:
         self.module = module
         self._lines = lines
         self._ambiguous: set[str] = set()
+        # Nodes of the tree that were understood: functions in calls, attributes in assignments.
+        self._read: set[int] = set()
         expressions = Expressions(module)
         self._term, self._callee = expressions.term, expressions.callee
 
@@ -83,7 +118,7 @@ class _Reader:
                 is_method = scope in self.module.classes
                 self.module.functions[name] = signature_of(node, name, is_method)
                 self.declare(node.body, name)
-            elif isinstance(node, ast.If | ast.Try | ast.With):
+            else:
                 for part in blocks(node):
                     self.declare(part, scope)
 
@@ -91,6 +126,22 @@ class _Reader:
         """Leave out functions that are defined more than once in a scope."""
         for name in self._ambiguous:
             del self.module.functions[name]
+
+    def open_up(self, tree: ast.Module) -> None:
+        """Let something unknown flow where code that is not followed may put it."""
+        last_names = {name.rpartition(".")[2] for name in self.module.functions}
+        loose = used_otherwise(tree, last_names, self._read)
+        for signature in self.module.functions.values():
+            if signature.name.rpartition(".")[2] in loose or not signature.is_plain:
+                for parameter in signature.parameters:
+                    self._flow(Place("parameter", signature.name, parameter), NOTHING, tree)
+        stored = stored_attributes(tree, self._read)
+        places = {flow.target for flow in self.module.flows}
+        for place in places:
+            if place.kind == "attribute" and place.name in stored:
+                self._flow(place, NOTHING, tree)
+        for name in made_global(tree):
+            self._flow(Place("variable", "", name), NOTHING, tree)
 
     def read(self, body: Sequence[ast.stmt], scope: Scope) -> None:
         """Facts and flows of the statements."""
@@ -126,7 +177,9 @@ class _Reader:
                     if item.optional_vars is not None:
                         self._assign(item.optional_vars, NOTHING, scope, node)
             case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
-                self._equal(left, right, scope, node)
+                self._equal(left, right, scope, node.lineno, self._text(node.lineno))
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=changed, attr=method)) as call):
+                self._mutate(changed, method, call, scope)
             case _:
                 pass
         for call in calls(node):
@@ -137,16 +190,22 @@ class _Reader:
     def _class(self, node: ast.ClassDef, scope: Scope) -> None:
         name = inside(scope.name, node.name)
         fields = self.module.classes.setdefault(name, {})
+        inner = Scope(name, {})
         for statement in node.body:
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                found = parse_annotation(statement.annotation)
-                fields[statement.target.id] = found
-                place = Place("attribute", name, statement.target.id)
-                self._fact(place, found, "declared", statement)
-        self.read(
-            [part for part in node.body if isinstance(part, (*FUNCTIONS, ast.ClassDef))],
-            Scope(name, {}),
-        )
+            match statement:
+                case ast.AnnAssign(target=ast.Name(id=field), annotation=annotation):
+                    fields[field] = parse_annotation(annotation)
+                    place = Place("attribute", name, field)
+                    self._fact(place, fields[field], "declared", statement)
+                case ast.Assign(targets=targets, value=value):
+                    for target in (part for part in targets if isinstance(part, ast.Name)):
+                        place = Place("attribute", name, target.id)
+                        self._flow(place, self._term(value, inner), statement)
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                    self._statement(statement, inner)
+                case _:
+                    for part in blocks(statement):
+                        self.read([s for s in part if isinstance(s, FUNCTIONS)], inner)
 
     def _function(self, node: Function, scope: Scope) -> None:
         name = inside(scope.name, node.name)
@@ -161,8 +220,12 @@ class _Reader:
             if argument.annotation is not None:
                 found = parse_annotation(argument.annotation)
                 self._fact(place, found, "declared", argument)
-            if default is not None:
-                self._flow(place, self._term(default, scope), argument)
+            if default is not None and not _is_empty(default):
+                # That None is a default is often not declared.
+                is_none = isinstance(default, ast.Constant) and default.value is None
+                line, term = argument.lineno, self._term(default, scope)
+                flow = Flow(place, term, line, self._text(line), certain=not is_none)
+                self.module.flows.append(flow)
         for variadic in filter(None, (node.args.vararg, node.args.kwarg)):
             own[variadic.arg] = Place("variable", name, variadic.arg)
         if node.returns is not None:
@@ -170,7 +233,13 @@ class _Reader:
             self._fact(Place("return", name, RETURN), result, "declared", node)
         self._docstring(node, name, scope)
         for local in local_names(node):
-            own.setdefault(local, Place("variable", name, local))
+            # What a parameter holds after it was bound anew is another thing than what is given.
+            own[local] = Place("variable", name, local)
+            if local in signature.parameters:
+                self._flow(own[local], NOTHING, node)
+        for local in opaque_names(node):
+            own[local] = Place("variable", name, local)
+            self._flow(own[local], NOTHING, node)
         # What a function sees of those around it goes through its own names first.
         gives = not is_generator(node)
         visible, tested = {**scope.own, **own}, tested_names(node)
@@ -186,7 +255,10 @@ class _Reader:
         text = ast.get_docstring(node)
         if not text:
             return
-        first = node.body[0].lineno
+        # `get_docstring` leaves out empty lines at the beginning.
+        raw = ast.get_docstring(node, clean=False) or ""
+        skipped = len(raw) - len(raw.lstrip("\n"))
+        first = node.body[0].lineno + skipped
         parameters = self.module.functions[name].parameters
         for item in stated_types(text):
             place = Place("parameter", name, item.name)
@@ -194,58 +266,68 @@ class _Reader:
                 place = Place("return", name, RETURN)
             elif item.name not in parameters:
                 continue
-            fact = Fact(place, item.type, "documented", first + item.line, item.text)
-            self.module.facts.append(fact)
+            # Prose may begin with a capital too.
+            if classes_in(item.type) <= {*self.module.bound, *self.module.classes}:
+                fact = Fact(place, item.type, "documented", first + item.line, item.text)
+                self.module.facts.append(fact)
         try:
             examples = doctest.DocTestParser().get_examples(text)
         except ValueError:
             return
         for example in examples:
-            self._doctest(example, scope)
+            self._doctest(example, scope, first + example.lineno)
 
-    def _doctest(self, example: doctest.Example, scope: Scope) -> None:
+    def _doctest(self, example: doctest.Example, scope: Scope, line: int) -> None:
         try:
             call = ast.parse(example.source.strip(), mode="eval").body
             wanted = ast.parse(example.want.strip(), mode="eval").body
         except (SyntaxError, ValueError):
             return
+        text = example.source.strip()
         for found in calls(call):
-            self._call(found, scope)
-        self._equal(call, wanted, scope, None, example.source.strip())
+            self._call(found, scope, line, text)
+        self._equal(call, wanted, scope, line, text)
 
-    def _equal(
-        self,
-        left: ast.expr,
-        right: ast.expr,
-        scope: Scope,
-        node: ast.stmt | None,
-        text: str = "",
-    ) -> None:
-        """A call and a value are equal: what the value is, the function gives."""
+    def _equal(self, left: ast.expr, right: ast.expr, scope: Scope, line: int, text: str) -> None:
+        """A call and a value are equal: what the value is, the function gives, or equals to it."""
         for call, value in ((left, right), (right, left)):
             signature = self._callee(call, scope) if isinstance(call, ast.Call) else None
-            if signature is not None:
+            if signature is not None and not signature.name.endswith("__init__"):
                 place = Place("return", signature.name, RETURN)
-                line = node.lineno if node is not None else signature.line
-                shown = text or self._text(line)
-                self.module.flows.append(Flow(place, self._term(value, scope), line, shown))
+                term = self._term(value, scope)
+                self.module.flows.append(Flow(place, term, line, text, certain=False))
                 return
 
-    def _call(self, call: ast.Call, scope: Scope) -> None:
+    def _call(self, call: ast.Call, scope: Scope, line: int = 0, text: str = "") -> None:
         signature = self._callee(call, scope)
-        if signature is None:
+        stars = any(isinstance(argument, ast.Starred) for argument in call.args)
+        if signature is None or stars or any(keyword.arg is None for keyword in call.keywords):
             return
-        for parameter, argument in zip(signature.parameters, call.args, strict=False):
-            if isinstance(argument, ast.Starred):
-                break
-            place = Place("parameter", signature.name, parameter)
-            self._flow(place, self._term(argument, scope), call)
-        for keyword in call.keywords:
-            if keyword.arg in signature.parameters and keyword.arg is not None:
-                place = Place("parameter", signature.name, keyword.arg)
-                self._flow(place, self._term(keyword.value, scope), call)
+        self._read.add(id(call.func))
+        # More positional arguments than parameters go into `*args`.
+        positional = signature.parameters[: signature.positional]
+        given = dict(zip(positional, call.args, strict=False))
+        given |= {str(keyword.arg): keyword.value for keyword in call.keywords}
+        line = line or call.func.lineno
+        for parameter, argument in given.items():
+            if parameter in signature.parameters:
+                term = self._term(argument, scope)
+                if isinstance(term, Narrowed):
+                    term = Narrowed(term.of, drops_none=True)
+                place = Place("parameter", signature.name, parameter)
+                self.module.flows.append(Flow(place, term, line, text or self._text(line)))
 
-    def _assign(self, target: ast.expr, term: Term, scope: Scope, node: ast.stmt) -> None:
+    def _mutate(self, changed: ast.expr, method: str, call: ast.Call, scope: Scope) -> None:
+        """What a method puts into the container that a name holds."""
+        container = _PUTS.get(method)
+        if container is None or not isinstance(changed, ast.Name | ast.Attribute):
+            return
+        term: Term = NOTHING
+        if container in ("list", "set") and len(call.args) == 1:
+            term = Built(container, (self._term(call.args[0], scope),))
+        self._assign(changed, term, scope, call)
+
+    def _assign(self, target: ast.expr, term: Term, scope: Scope, node: ast.AST) -> None:
         match target:
             case ast.Name(id=name):
                 place = scope.place_of(name) or Place("variable", scope.name, name)
@@ -253,10 +335,16 @@ class _Reader:
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 owner = scope.name.rpartition(".")[0]
                 if owner in self.module.classes:
+                    self._read.add(id(target))
                     self._flow(Place("attribute", owner, name), term, node)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                starred = any(isinstance(part, ast.Starred) for part in parts)
                 for at, part in enumerate(parts):
-                    self._assign(part, Part(term, "index", at), scope, node)
+                    value = NOTHING if starred else Part(term, "unpacking", at)
+                    self._assign(part, value, scope, node)
+            case ast.Subscript(value=ast.Name() | ast.Attribute() as container):
+                # Of a list, a dict or something else: which is not seen here.
+                self._assign(container, NOTHING, scope, node)
             case ast.Starred(value=inner):
                 self._assign(inner, NOTHING, scope, node)
             case _:
@@ -272,7 +360,9 @@ class _Reader:
                 self._fact(place, found, "declared", node)
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 owner = scope.name.rpartition(".")[0]
-                self._fact(Place("attribute", owner, name), found, "declared", node)
+                if owner in self.module.classes:
+                    self._read.add(id(target))
+                    self._fact(Place("attribute", owner, name), found, "declared", node)
             case _:
                 pass
 

@@ -10,22 +10,37 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codekiln.typeflow.python_types import parse_annotation
-from codekiln.typeflow.types import NONE, Type
+from codekiln.typeflow.types import NONE, UNKNOWN, Type
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+# Decorators after which a call still gives what the function returns.
+_HARMLESS = {
+    "abstractmethod",
+    "cache",
+    "classmethod",
+    "final",
+    "lru_cache",
+    "override",
+    "staticmethod",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A function as it is written: its parameters in order, without `self` and `cls`."""
+    """A function as it is written: its parameters in order, without `self` and `cls`.
+
+    The first `positional` of them can be given without their name. It is `plain` when no decorator
+    changes what callers give and get.
+    """
 
     name: str
     line: int
     parameters: tuple[str, ...]
-    required: int
+    positional: int
     is_method: bool = False
     is_async: bool = False
+    is_plain: bool = True
 
 
 def inside(scope: str, name: str) -> str:
@@ -51,14 +66,21 @@ def arguments(node: Function) -> Iterator[tuple[ast.arg, ast.expr | None]]:
 
 def signature_of(node: Function, name: str, is_method: bool) -> Signature:
     """Parameters by name; a method's first, unless it is static, is not one that callers give."""
-    decorators = {part.id for part in node.decorator_list if isinstance(part, ast.Name)}
-    found = list(arguments(node))
-    if is_method and "staticmethod" not in decorators and found:
-        found = found[1:]
-    names = tuple(argument.arg for argument, _ in found)
-    required = sum(default is None for _, default in found)
-    is_async = isinstance(node, ast.AsyncFunctionDef)
-    return Signature(name, node.lineno, names, required, is_method, is_async)
+    decorators = {ast.unparse(part).partition("(")[0] for part in node.decorator_list}
+    short = {decorator.rpartition(".")[2] for decorator in decorators}
+    positional = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+    if is_method and "staticmethod" not in short:
+        positional = positional[1:]
+    names = (*positional, *(argument.arg for argument in node.args.kwonlyargs))
+    return Signature(
+        name,
+        node.lineno,
+        names,
+        len(positional),
+        is_method,
+        isinstance(node, ast.AsyncFunctionDef),
+        short <= _HARMLESS,
+    )
 
 
 def blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
@@ -105,6 +127,32 @@ def local_names(node: Function) -> Iterator[str]:
             and part.id not in outside
         ):
             yield part.id
+        pending += ast.iter_child_nodes(part)
+
+
+def opaque_names(node: Function) -> Iterator[str]:
+    """Names that the function binds in ways whose values are not followed."""
+    pending: list[ast.AST] = list(node.body)
+    while pending:
+        part = pending.pop()
+        match part:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield part.name
+                continue
+            case ast.Lambda():
+                continue
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from ((alias.asname or alias.name).partition(".")[0] for alias in aliases)
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+                yield name
+            case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                yield name
+            case ast.NamedExpr(target=ast.Name(id=name)) | ast.Name(id=name, ctx=ast.Del()):
+                yield name
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                yield from names
+            case _:
+                pass
         pending += ast.iter_child_nodes(part)
 
 
@@ -171,11 +219,14 @@ def ends(body: Sequence[ast.stmt]) -> bool:
         case ast.Match(cases=cases):
             last = cases[-1].pattern
             is_total = isinstance(last, ast.MatchAs) and last.pattern is None
+            is_total = is_total and cases[-1].guard is None
             return is_total and all(ends(case.body) for case in cases)
         case _:
             return False
 
 
 def constant_type(value: object) -> Type:
-    """The type of a literal's value."""
+    """The type of a literal's value; `...` stands for something else."""
+    if value is ...:
+        return UNKNOWN
     return NONE if value is None else parse_annotation(type(value).__name__)

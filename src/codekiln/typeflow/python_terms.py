@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from codekiln.typeflow.docstrings import RETURN
 from codekiln.typeflow.facts import Fact, Place
 from codekiln.typeflow.python_syntax import Signature, around, constant_type, inside
+from codekiln.typeflow.python_types import parse_annotation
 from codekiln.typeflow.terms import (
     NOTHING,
     Arithmetic,
@@ -25,7 +26,7 @@ from codekiln.typeflow.terms import (
     Part,
     Term,
 )
-from codekiln.typeflow.types import BOOL, STR, Type
+from codekiln.typeflow.types import BOOL, INT, STR, Type
 
 
 @dataclass(slots=True)
@@ -36,6 +37,9 @@ class Module:
     flows: list[Flow] = field(default_factory=list)
     functions: dict[str, Signature] = field(default_factory=dict)
     classes: dict[str, dict[str, Type]] = field(default_factory=dict)
+    # Names that may hide a builtin, and those of which two statements bind each.
+    bound: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +69,23 @@ class Expressions:
 
     def callee(self, call: ast.Call, scope: Scope) -> Signature | None:
         """The function of this module that is called, where that is certain."""
+        found = self._named_by(call.func, scope)
+        return found if found is not None and found.is_plain else None
+
+    def _named_by(self, function: ast.expr, scope: Scope) -> Signature | None:
         functions = self.module.functions
-        match call.func:
-            case ast.Name(id=name) if name not in scope.own:
+        match function:
+            case ast.Name(id=name) if name not in scope.own and name not in self.module.unsure:
                 for outer in around(scope.name):
                     found = functions.get(inside(outer, name))
                     if found is not None and not found.is_method:
                         return found
                 return functions.get(f"{name}.__init__") if name in self.module.classes else None
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                return functions.get(f"{scope.name.rpartition('.')[0]}.{name}")
+                # A method that another class has too may be an override.
+                owners = [known for known in functions if known.endswith(f".{name}")]
+                found = functions.get(f"{scope.name.rpartition('.')[0]}.{name}")
+                return found if len(owners) == 1 else None
             case _:
                 return None
 
@@ -85,8 +96,12 @@ class Expressions:
                 return Known(constant_type(value))
             case ast.JoinedStr():
                 return Known(STR)
-            case ast.Compare() | ast.UnaryOp(op=ast.Not()):
+            case ast.UnaryOp(op=ast.Not()):
                 return Known(BOOL)
+            case ast.Compare(left=left, ops=ops, comparators=[right]):
+                if isinstance(ops[0], ast.Is | ast.IsNot | ast.In | ast.NotIn):
+                    return Known(BOOL)
+                return Arithmetic("Compare", self.term(left, scope), self.term(right, scope))
             case ast.List(elts=elts) | ast.Set(elts=elts):
                 name = "list" if isinstance(node, ast.List) else "set"
                 return Built(name, (self._joined(elts, scope),))
@@ -114,16 +129,15 @@ class Expressions:
             case ast.BoolOp(values=values):
                 return self._either(values, scope)
             case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
-                return self.term(operand, scope)
+                # -True is an int.
+                return Arithmetic("Add", Known(INT), self.term(operand, scope))
             case ast.BinOp(left=left, op=op, right=right):
                 terms = self.term(left, scope), self.term(right, scope)
                 return Arithmetic(type(op).__name__, *terms)
             case ast.Subscript(value=value, slice=ast.Slice()):
-                return self.term(value, scope)
+                return Part(self.term(value, scope), "slice")
             case ast.Subscript(value=value, slice=at):
-                place_in = at.value if isinstance(at, ast.Constant) else None
-                number = place_in if type(place_in) is int else None
-                return Part(self.term(value, scope), "index", number)
+                return Part(self.term(value, scope), "index", _whole_number(at))
             case ast.NamedExpr(value=value):
                 return self.term(value, scope)
             case ast.Call():
@@ -155,11 +169,24 @@ class Expressions:
             return Of(Place("return", signature.name, RETURN))
         first = self.term(call.args[0], scope) if call.args else None
         match call.func:
+            case ast.Name(id=name) if name in scope.own or name in self.module.unsure:
+                return NOTHING
             case ast.Name(id=name) if name in self.module.classes:
-                return Known(Type(name))
-            case ast.Name(id=name) if name not in scope.own and signature is None:
+                return Known(parse_annotation(name))
+            case ast.Name(id=name) if name not in self.module.bound:
                 return Called(name, None, first)
             case ast.Attribute(value=value, attr=name):
                 return Called(name, self.term(value, scope), first)
             case _:
                 return NOTHING
+
+
+def _whole_number(node: ast.expr) -> int | None:
+    """The value of an int literal, signed or not."""
+    match node:
+        case ast.Constant(value=int(value)):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value))):
+            return -value
+        case _:
+            return None

@@ -1,7 +1,8 @@
 """Between Python's annotations and the type language; what has no counterpart becomes UNKNOWN.
 
 Aliases of typing and collections.abc are known by their last name, whatever they were imported as.
-Strings (forward references) and comments of type are read as annotations too.
+Strings (forward references) are read as annotations too. An abstract collection becomes what the
+type language has for it: a Mapping is a dict, a Sequence an iterable.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ _CONTAINERS = {
     "MutableSequence": "list",
     "set": "set",
     "Set": "set",
-    "AbstractSet": "set",
-    "MutableSet": "set",
     "frozenset": "frozenset",
     "FrozenSet": "frozenset",
     "dict": "dict",
@@ -34,11 +33,13 @@ _CONTAINERS = {
     "Awaitable": "awaitable",
     "Coroutine": "awaitable",
 }
+# Names of the type language that mean nothing in Python.
+_RESERVED = ("iterable", "iterator", "awaitable", "union", "unknown", "callable*", "tuple*")
 _SCALARS = {found.name: found for found in SCALARS}
 # Wrappers that say something about a name, not about its values.
 _TRANSPARENT = ("Annotated", "Final", "ClassVar", "Required", "NotRequired", "ReadOnly")
 _UNKNOWN = ("Any", "Self", "Never", "NoReturn", "LiteralString", "TypeAlias")
-_GENERATORS = {"Generator": "iterator", "AsyncGenerator": "iterator", "AsyncIterator": "iterator"}
+_GENERATORS = {"Generator": "iterator"}
 _PRINTED = {"iterable": "Iterable", "iterator": "Iterator", "awaitable": "Awaitable"}
 
 
@@ -92,7 +93,7 @@ def _named(name: str) -> Type:
         return Type(kind, (UNKNOWN,) * (2 if kind == "dict" else 1))
     if name in _GENERATORS:
         return Type("iterator", (UNKNOWN,))
-    return UNKNOWN if name in _UNKNOWN else Type(name)
+    return UNKNOWN if name in _UNKNOWN or name in _RESERVED else Type(name)
 
 
 def _subscripted(name: str, inside: ast.expr) -> Type:
@@ -118,7 +119,7 @@ def _subscripted(name: str, inside: ast.expr) -> Type:
         if len(parts) != len(wanted.args):
             return UNKNOWN
         return Type(wanted.name, tuple(map(_parsed, parts)))
-    return Type(name, tuple(map(_parsed, parts)))
+    return UNKNOWN if name in _RESERVED else Type(name, tuple(map(_parsed, parts)))
 
 
 def _tuple(parts: list[ast.expr]) -> Type:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codekiln.core.errors import UsageError
 from codekiln.typeflow.docstrings import RETURN
 from codekiln.typeflow.facts import Place
 from codekiln.typeflow.graph import Conflict, Inferred, TypeGraph, solve
@@ -53,8 +54,11 @@ def infer_python(source: str, name: str = "the code") -> TypedModule:
     >>> str(typed.signatures[0])
     'half(n: int) -> float'
     """
-    module = read_python(source, name)
-    graph = solve(module.facts, module.flows)
+    module = read_python(source.removeprefix("\ufeff"), name)
+    try:
+        graph = solve(module.facts, module.flows)
+    except RecursionError as error:
+        raise UsageError(f"{name} is nested too deeply to be read", "Split the code") from error
     signatures = tuple(
         KnownSignature(
             signature.name,

@@ -21,11 +21,13 @@ from codekiln.typeflow.types import (
     INT,
     NONE,
     NUMBERS,
+    SCALARS,
     STR,
     UNKNOWN,
     Type,
     element_of,
     join,
+    join_strictly,
     members,
     union,
 )
@@ -62,18 +64,22 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Out of a container: what iterating gives, or what indexing gives (`at` where it is known)."""
+    """Out of a container: what iterating, indexing (`at` where it is known) or unpacking gives."""
 
     of: Term
-    by: str  # "iteration" or "index"
+    by: str  # "iteration", "index", "slice" or "unpacking"
     at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """What is left of a type where a test may have ruled None out."""
+    """A name that a test asks about: its type may be narrower here.
+
+    `drops_none`: what is left without None counts, as where it is given to a function.
+    """
 
     of: Term
+    drops_none: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +137,21 @@ def places(term: Term) -> Iterator[Place]:
             yield from places(right)
 
 
-def evaluate(term: Term, type_of: Callable[[Place], Type], *, certain: bool = False) -> Type:
+def evaluate(
+    term: Term,
+    type_of: Callable[[Place], Type],
+    *,
+    strict: bool = False,
+    certain: bool = False,
+) -> Type:
     """The type of a term; UNKNOWN where it depends on what is not known.
 
-    `certain`: what a test may have narrowed is not known either.
+    `strict`: one of several that is unknown makes all of them unknown. `certain`: so does what a
+    test may have narrowed.
     """
 
-    def inside(part: Term) -> Type:
-        return evaluate(part, type_of, certain=certain)
+    def part_of(part: Term) -> Type:
+        return evaluate(part, type_of, strict=strict or certain, certain=certain)
 
     match term:
         case Known(found):
@@ -146,30 +159,33 @@ def evaluate(term: Term, type_of: Callable[[Place], Type], *, certain: bool = Fa
         case Of(place):
             return type_of(place)
         case Built(name, terms):
-            return Type(name, tuple(inside(part) for part in terms))
+            return Type(name, tuple(map(part_of, terms)))
         case Joined(terms):
-            joined = UNKNOWN
-            for part in terms:
-                joined = join(joined, inside(part))
-            return joined
+            first, *others = map(part_of, terms)
+            return functools.reduce(join_strictly if strict or certain else join, others, first)
         case Part(inner, by, at):
-            return _part(inside(inner), by, at)
-        case Narrowed(inner):
-            if certain:
-                return UNKNOWN
-            return union(part for part in members(inside(inner)) if part != NONE)
-        case Called(name, receiver, first):
+            return _part(part_of(inner), by, at)
+        case Narrowed(inner, drops_none):
+            found = UNKNOWN if certain else part_of(inner)
+            if not drops_none:
+                return found
+            return union(part for part in members(found) if part != NONE)
+        case Called(name, receiver, first_argument):
             return _called(
                 name,
-                inside(receiver) if receiver is not None else None,
-                inside(first) if first is not None else UNKNOWN,
+                part_of(receiver) if receiver is not None else None,
+                part_of(first_argument) if first_argument is not None else UNKNOWN,
             )
         case Arithmetic(operator, left, right):
-            return _arithmetic(operator, inside(left), inside(right))
+            return _arithmetic(operator, part_of(left), part_of(right))
 
 
 def _part(container: Type, by: str, at: int | None) -> Type:
     if by == "iteration":
+        return element_of(container)
+    if by == "slice":
+        return _slice(container)
+    if by == "unpacking" and container.name != "tuple":
         return element_of(container)
     if container.name == "dict":
         return container.args[1]
@@ -178,6 +194,13 @@ def _part(container: Type, by: str, at: int | None) -> Type:
     if container.name in ("list", "tuple", "tuple*") or container in (STR, BYTES):
         return element_of(container)
     return UNKNOWN
+
+
+def _slice(container: Type) -> Type:
+    if container.name == "tuple":
+        return Type("tuple*", (element_of(container),))
+    is_sequence = container.name in ("list", "tuple*") or container in (STR, BYTES)
+    return container if is_sequence else UNKNOWN
 
 
 def _called(name: str, receiver: Type | None, first: Type) -> Type:
@@ -213,6 +236,9 @@ def _builtins() -> tuple[dict[str, Type], dict[str, dict[str, Type]]]:
 def _arithmetic(operator: str, left: Type, right: Type) -> Type:
     if operator == "Mod" and left in (STR, BYTES):
         return left
+    if operator == "Compare":
+        # Classes may give anything; those of numpy give arrays.
+        return BOOL if left in SCALARS and right in SCALARS else UNKNOWN
     if UNKNOWN in (left, right) or NONE in (*members(left), *members(right)):
         return UNKNOWN
     if left in NUMBERS and right in NUMBERS:
@@ -225,10 +251,10 @@ def _arithmetic(operator: str, left: Type, right: Type) -> Type:
             return UNKNOWN
         return max(left, right, INT, key=NUMBERS.index)
     if operator == "Add" and left.name == right.name and left.name in ("list", "tuple*", "str"):
-        return join(left, right)
+        return join_strictly(left, right)
     if operator == "Mult" and INT in (left, right):
         other = right if left == INT else left
         return other if other.name in ("list", "str", "bytes", "tuple*") else UNKNOWN
     if operator in ("BitOr", "BitAnd", "Sub") and left.name == right.name == "set":
-        return left if operator == "Sub" else join(left, right)
+        return join_strictly(left, right) if operator == "BitOr" else left
     return UNKNOWN

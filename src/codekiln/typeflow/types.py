@@ -31,11 +31,6 @@ class Type:
         inside = ", ".join(map(str, self.args))
         return f"{self.name}[{inside}]" if self.args else self.name
 
-    @property
-    def is_known(self) -> bool:
-        """False where any part is unknown."""
-        return self.name != "unknown" and all(arg.is_known for arg in self.args)
-
 
 UNKNOWN = Type("unknown")
 OBJECT = Type("object")
@@ -56,6 +51,8 @@ CONTAINERS = {
     "awaitable": 1,
 }
 # What can be iterated over, and the place of the argument that it gives.
+_LANGUAGE = ("unknown", "object", "union", "tuple*", "callable*")
+_PROTOCOLS = ("iterable", "iterator", "awaitable")
 ITERABLES = ("list", "set", "frozenset", "dict", "tuple*", "iterable", "iterator")
 
 
@@ -96,7 +93,7 @@ def members(found: Type) -> tuple[Type, ...]:
 
 def element_of(container: Type) -> Type:
     """What iterating over it gives; UNKNOWN where that is not known."""
-    if container.name in ITERABLES:
+    if container.name in ITERABLES and container.args:
         return container.args[0]
     if container.name == "tuple":
         return union(container.args)
@@ -105,6 +102,12 @@ def element_of(container: Type) -> Type:
     if container == BYTES:
         return INT
     return UNKNOWN
+
+
+def classes_in(found: Type) -> set[str]:
+    """The names of classes in a type, without what the type language knows itself."""
+    inside = {name for arg in found.args for name in classes_in(arg)}
+    return inside if _is_builtin(found) or found.name in _LANGUAGE else inside | {found.name}
 
 
 def join(a: Type, b: Type) -> Type:
@@ -130,6 +133,25 @@ def join(a: Type, b: Type) -> Type:
         else:
             merged.append(new)
     return union(merged)
+
+
+def join_strictly(a: Type, b: Type) -> Type:
+    """Like `join`, but what is unknown in one is unknown in both: it may be anything.
+
+    >>> str(join_strictly(list_of(UNKNOWN), list_of(INT)))
+    'list[unknown]'
+    """
+    if UNKNOWN in (a, b):
+        return UNKNOWN
+    if a.name == b.name and a.name != "union" and len(a.args) == len(b.args):
+        return Type(a.name, tuple(join_strictly(x, y) for x, y in zip(a.args, b.args, strict=True)))
+    joined = join(a, b)
+    lost = _unknown_parts(joined) < max(_unknown_parts(a), _unknown_parts(b))
+    return UNKNOWN if lost else joined
+
+
+def _unknown_parts(found: Type) -> int:
+    return (found == UNKNOWN) + sum(map(_unknown_parts, found.args))
 
 
 def _merged(a: Type, b: Type) -> Type | None:
@@ -178,6 +200,9 @@ def accepts(target: Type, value: Type) -> bool | None:
         return NUMBERS.index(value) <= NUMBERS.index(target)
     if target.name in ("iterable", "iterator"):
         return _accepts_iteration(target, value)
+    if value.name in _PROTOCOLS or (value.name == "tuple*" and target.name == "tuple"):
+        # The value may be of any class that does this.
+        return None
     if target.name == "tuple*" and value.name == "tuple":
         return _all(accepts(target.args[0], arg) for arg in value.args)
     if target.name == value.name and len(target.args) == len(value.args):
@@ -191,7 +216,7 @@ def accepts(target: Type, value: Type) -> bool | None:
 def _accepts_iteration(target: Type, value: Type) -> bool | None:
     if target.name == "iterator":
         if value.name != "iterator":
-            return False if _is_builtin(value) else None
+            return False if _is_builtin(value) and value.name not in _PROTOCOLS else None
     elif value in SCALARS - {STR, BYTES}:
         return False
     element = element_of(value)
