@@ -169,7 +169,7 @@ def test_compiled_selection_is_that_of_the_plain_one(
 ) -> None:
     native = load_native()
     assert native is not None
-    config = replace(SMALL, query_block=query_block, most_groups=100, max_blocks=9, threshold=1.0)
+    config = replace(SMALL, query_block=query_block, most_groups=100, max_blocks=9, threshold=0.99)
     q, keys, _ = random_context(seed, start + rows, ratio, head_dim)
     q, keys = (q * sharp).bfloat16(), keys.bfloat16()
     index = new_index(config, start + rows, head_dim, torch.bfloat16)
@@ -203,7 +203,7 @@ def test_compiled_selection_for_decode_is_that_of_the_plain_one(
 ) -> None:
     native = load_native()
     assert native is not None
-    config = replace(SMALL, most_groups=100, threshold=1.0, dense_layers=dense_layers)
+    config = replace(SMALL, most_groups=100, threshold=0.99, dense_layers=dense_layers)
     q, keys, _ = (part.bfloat16() for part in random_context(1, tokens, ratio))
     q = q[: min(11, tokens)]
     index = new_index(config, tokens, dtype=torch.bfloat16)
@@ -386,17 +386,17 @@ def test_the_index_takes_the_share_of_memory_that_the_configuration_tells(
 def test_a_crossover_that_was_set_holds_for_every_implementation() -> None:
     config = replace(SMALL, crossover=100)
     for dtype in (torch.float32, torch.bfloat16):
-        assert is_dense(100, config, CPU, dtype)
-        assert not is_dense(101, config, CPU, dtype)
+        assert is_dense(100, config, CPU, dtype, 64)
+        assert not is_dense(101, config, CPU, dtype, 64)
 
 
 def test_without_one_only_the_kernel_reads_long_prompts_sparsely(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = replace(SMALL, crossover=None)
-    assert is_dense(WITH_KERNEL, config, CPU, torch.bfloat16)
-    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.float32)
-    assert is_dense(10 * WITH_KERNEL, config, torch.device("cuda"), torch.bfloat16)
-    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.bfloat16) == (load_native() is None)
+    assert is_dense(WITH_KERNEL, config, CPU, torch.bfloat16, 64)
+    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.float32, 64)
+    assert is_dense(10 * WITH_KERNEL, config, torch.device("cuda"), torch.bfloat16, 64)
+    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.bfloat16, 64) == (load_native() is None)
     monkeypatch.setattr("codekiln.attention.crossover.load_native", lambda: None)
-    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.bfloat16)
+    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.bfloat16, 64)

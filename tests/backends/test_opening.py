@@ -69,6 +69,11 @@ def test_a_model_that_names_its_server_goes_before_the_environment(
     assert server.completions[0].body["model"] == "org/name:7b"
 
 
+def test_a_way_of_attending_that_is_none_is_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(UsageError, match="flash"):
+        open_backend("qwen2.5-coder-0.5b", attention="flash")  # type: ignore[arg-type]
+
+
 def test_a_server_cannot_be_told_how_to_attend() -> None:
     with pytest.raises(UsageError, match="sparse attention"):
         open_backend("m", api_base="http://127.0.0.1:9/v1", attention="sparse")

@@ -84,6 +84,21 @@ def test_sparse_attention_reads_less_where_its_budget_says_so() -> None:
     assert sparse.tokens != naive_greedy(DECODER, prompt, 12)
 
 
+@pytest.mark.parametrize("chunk", [40, 64, 100])
+def test_what_else_is_prefilled_does_not_change_a_sparse_prompt(chunk: int) -> None:
+    some = SparseConfig(
+        global_tokens=16, window=32, min_blocks=1, max_blocks=3, dense_rows=0, crossover=100
+    )
+    wanted = greedy(prompt_of(300, seed=1), 8)
+    others = [greedy(prompt_of(length, seed=length), 1) for length in (7, 33, 150)]
+
+    def engine() -> Engine:
+        return Engine(DECODER, byte_of, (), EngineLimits(prefill_tokens=chunk), some)
+
+    [alone] = run(engine(), wanted)
+    assert run(engine(), *others, wanted)[-1].tokens == alone.tokens
+
+
 def test_a_prompt_shared_by_samples_is_prefilled_once() -> None:
     engine = random_engine(DECODER)
     prompt = prompt_of(40)

@@ -166,6 +166,12 @@ def test_every_task_survives_its_record(task: Task) -> None:
     assert options_of(kept) == options
 
 
+def test_records_from_before_there_was_a_choice_were_read_densely() -> None:
+    request = json.loads(json.dumps(request_of(TASK, Options(seed=1), "m")))
+    del request["options"]["attention"]
+    assert options_of(replace(record("first111"), request=request)).attention == "dense"
+
+
 def test_an_incomplete_request_is_an_error_that_names_the_record() -> None:
     kept = replace(record("first111"), request={"task": {"examples": 3}})
     with pytest.raises(CodekilnError, match="first111"):

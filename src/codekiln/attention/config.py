@@ -22,7 +22,7 @@ class SparseConfig:
     # a fifth more keys (docs/attention.md). 16 is what the kernel packs at once.
     block: int = 16
     # Queries that share a selection, with their heads of one group. Fewer fit them better: for the
-    # same agreement with dense attention, 16 read a sixth fewer keys than 64.
+    # same error 16 read about a fifth fewer keys than 64 (docs/attention.md).
     query_block: int = 16
     # Neighbouring queries whose mean asks the index. 1 covers little more, at four times the cost.
     query_pool: int = 4

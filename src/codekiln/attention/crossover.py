@@ -5,13 +5,19 @@ from __future__ import annotations
 import torch
 
 from codekiln.attention.config import SparseConfig
-from codekiln.attention.native import load_native
+from codekiln.attention.native import load_native, made_for
 
 # Measured with bench/attention_speed.py, see docs/attention.md.
 WITH_KERNEL = 4096
 
 
-def is_dense(tokens: int, config: SparseConfig, device: torch.device, dtype: torch.dtype) -> bool:
+def is_dense(
+    tokens: int,
+    config: SparseConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    head_dim: int,
+) -> bool:
     """Whether a prompt of `tokens` stays dense.
 
     Without a crossover in `config` also where sparse attention was never shown to be faster: in
@@ -19,7 +25,7 @@ def is_dense(tokens: int, config: SparseConfig, device: torch.device, dtype: tor
     """
     if config.crossover is not None:
         return tokens <= config.crossover
-    if tokens <= WITH_KERNEL or device.type != "cpu" or dtype != torch.bfloat16:
+    if tokens <= WITH_KERNEL or not made_for(device, dtype, head_dim, config.block):
         return True
     # Asked last: the kernel may have to be built.
     return load_native() is None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from codekiln.attention.listed import work_items
-from codekiln.attention.native.build import Context, Native, load_native
+from codekiln.attention.native.build import Context, Native, native_for, rows_together
 
 # Rows that share a pass over the keys, and keys per block: what the kernel packs into a tile.
 _ROWS = 64
@@ -27,9 +27,10 @@ def attend_dense(
 
     None where there is no kernel for these tensors.
     """
-    native = native or load_native()
-    if native is None or not native.takes(q, _ROWS):
+    native = native or native_for(q, _ROWS)
+    if native is None:
         return None
+    keys, values = rows_together(keys), rows_together(values)
     rows = q.shape[0]
     first, last = start // _ROWS, (start + rows - 1) // _ROWS
     # All readers read from one list, each as much of it as lies before it.

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codekiln.attention.native.build import Context, Native, load_native
+from codekiln.attention.native.build import Context, Native, native_for, rows_together
 from codekiln.attention.partial import Attended, attend_block, merge
 from codekiln.attention.selection import BlockLists
 
@@ -25,10 +25,11 @@ def attend_listed(
     if (kernels := _triton(q, lists)) is not None:
         out: Tensor = kernels.attend_listed_triton(q, keys, values, lists, start)
         return out
-    native = native or load_native()
     block = lists.config.block
-    if native is None or not native.takes(q, block):
+    native = native or native_for(q, block)
+    if native is None:
         return attend_gathered(q, keys, values, lists, start)
+    keys, values = rows_together(keys), rows_together(values)
     items = work_items(q.shape[0], start, lists.config.query_block, lists.counts, _begins(lists))
     context = Context.of(keys, values)
     return native.attend(q.contiguous(), context, items, lists.blocks.flatten(), block)[0]
@@ -48,10 +49,11 @@ def attend_listed_rows(
     if (kernels := _triton(q, lists)) is not None:
         attended: Attended = kernels.attend_listed_rows_triton(q, keys, values, lists)
         return attended
-    native = native or load_native()
     block, (rows, heads, head_dim) = lists.config.block, q.shape
+    native = native or native_for(q, block)
     tail = keys.shape[1] // block * block
-    if native is not None and native.takes(q, block):
+    if native is not None:
+        keys, values = rows_together(keys), rows_together(values)
         context = Context.of(keys, values)
         items = _row_items(lists, tail, keys.shape[1] - tail)
         out, lse = native.attend(q.contiguous(), context, items, lists.blocks.flatten(), block)

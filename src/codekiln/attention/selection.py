@@ -15,7 +15,7 @@ from torch import Tensor
 
 from codekiln.attention.block_index import BlockIndex
 from codekiln.attention.config import SparseConfig
-from codekiln.attention.native.build import Choice, Native, load_native
+from codekiln.attention.native.build import Choice, Native, native_for
 
 # Readers that share the packing of the means in the compiled selection: rows of prefill, and
 # sequences of decode.
@@ -46,15 +46,16 @@ def select(
 ) -> BlockLists:
     """Choose for the rows `q` that stand at `start` and behind.
 
-    Query blocks lie on the grid of the configuration; the first holds the row at `start`, and a
-    row also sees the keys of its own query block up to itself. The index must hold the keys before
-    the last row's query block. Query blocks that reach position `dense_from`, and all of a dense
-    layer, look at everything before them.
+    Compiled, neighbouring query blocks share the look at the groups, beyond as many tokens as
+    `most_groups` cover. Query blocks lie on the grid of the configuration; the first holds the row
+    at `start`, and a row also sees the keys of its own query block up to itself. The index must
+    hold the keys before the last row's query block. Query blocks that reach position `dense_from`,
+    and all of a dense layer, look at everything before them.
     """
     if layer < index.config.dense_layers:
         dense_from = 0
-    native = native or load_native()
-    if native is not None and native.takes(q, index.config.block):
+    native = native or native_for(q, index.config.block)
+    if native is not None:
         return _select_compiled(q, index, layer, start, dense_from, native)
     return select_plain(q, index, layer, start, dense_from)
 
@@ -92,13 +93,15 @@ def _compiled(
     native: Native,
 ) -> BlockLists:
     config = index.config
+    blocks = index.blocks(layer)
+    # No more than there are, so that any number of the configuration fits.
     choice = Choice(
         pool=pool,
-        globals=config.global_tokens // config.block,
-        group=config.group,
-        most_groups=config.most_groups,
-        min_blocks=config.min_blocks,
-        max_blocks=config.max_blocks,
+        globals=min(config.global_tokens // config.block, blocks),
+        group=min(config.group, blocks + 1),
+        most_groups=min(config.most_groups, blocks + 1),
+        min_blocks=min(config.min_blocks, blocks),
+        max_blocks=min(config.max_blocks, blocks),
         threshold=config.threshold,
     )
     tables = index.means(layer), index.boxes(layer), readers.int().contiguous()
@@ -153,8 +156,8 @@ def select_for_decode(
     config = index.config
     blocks = index.blocks(layer)
     window = (config.window - behind).clamp(min=0).add(config.block - 1) // config.block
-    native = native or load_native()
-    if native is not None and native.takes(q, config.block):
+    native = native or native_for(q, config.block)
+    if native is not None:
         ones = torch.ones_like(behind)
         readers = torch.stack(
             (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from codekiln.backends.protocol import Attention, Backend
 from codekiln.core.errors import UsageError
@@ -48,6 +48,10 @@ def open_backend(
     if is_local and api_base:
         raise UsageError(
             f"The model {model!r} is local, but an API base was given", "Give only one of them"
+        )
+    if attention not in get_args(Attention):
+        raise UsageError(
+            f"attention is {attention!r}", f"Use one of: {', '.join(get_args(Attention))}"
         )
     if base and attention != "auto":
         raise UsageError(

@@ -191,6 +191,12 @@ class Engine:
         for prefill in self._prefills:
             cache = prefill.cache
             end = min(len(cache.tokens), cache.length + room)
+            if cache.index is not None and end < len(cache.tokens):
+                # Queries that share a list stay together, whatever else is prefilled.
+                aligned = end - end % cache.index.config.query_block
+                if aligned <= cache.length and chunks:
+                    break
+                end = aligned if aligned > cache.length else end
             chunks.append(Chunk(cache, cache.length, end))
             room -= end - cache.length
             if room <= 0:
@@ -255,9 +261,9 @@ class Engine:
     def _prompt_bytes(self, tokens: int) -> float:
         """Keys and values of a prompt, with the block index that a sparsely attended one has."""
         sparse, decoder = self._sparse, self._decoder
-        share = 0.0
-        if sparse is not None and not is_dense(tokens, sparse, decoder.device, decoder.dtype):
-            share = sparse.index_share
+        kind = (decoder.device, decoder.dtype, self.config.head_dim)
+        is_sparse = sparse is not None and not is_dense(tokens, sparse, *kind)
+        share = sparse.index_share if sparse is not None and is_sparse else 0.0
         return tokens * self._kv_token_bytes * (1.0 + share)
 
     def _decode_step(self) -> list[Event]:

@@ -46,7 +46,8 @@ class PromptCache:
             device=device,
         )
         self.index: BlockIndex | None = None
-        if sparse is not None and not is_dense(len(tokens), sparse, device, dtype):
+        kind = (device, dtype, config.head_dim)
+        if sparse is not None and not is_dense(len(tokens), sparse, *kind):
             sizes = (config.layers, config.kv_heads, config.head_dim, len(tokens))
             self.index = BlockIndex(*sizes, sparse, dtype, device)
 

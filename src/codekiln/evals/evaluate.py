@@ -212,7 +212,9 @@ def _judged(
             if verdict.verdict is Verdict.PASSED
         ]
         if name.startswith("kilnlogic"):
-            visible = assess_many(calibration.wrong_codes, problem.task, isolation=isolation)
+            # The sizes that constraints name are tried too, but they are no examples.
+            shown_task = replace(problem.task, constraints=())
+            visible = assess_many(calibration.wrong_codes, shown_task, isolation=isolation)
             stopped = sum(assessment.verdict is not Verdict.PASSED for assessment in visible)
             caught += stopped
             if stopped == len(visible):

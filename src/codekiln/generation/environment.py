@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from codekiln.backends import BackendInfo
+from codekiln.backends import KV_TOKEN_BYTES, BackendInfo
 
 # Packages whose version may change what is computed or how it is judged.
 _PACKAGES = ("torch", "tokenizers", "tree-sitter-language-pack")
@@ -29,9 +29,13 @@ def tools() -> dict[str, str]:
     return found
 
 
+# Told among the tools, by itself, or no fact about the machine.
+_ELSEWHERE = ("torch", "processor", KV_TOKEN_BYTES)
+
+
 def machine(info: BackendInfo) -> dict[str, str]:
     """The processor, and what the backend says of where it runs."""
-    details = {k: v for k, v in info.details.items() if k not in ("torch", "processor")}
+    details = {k: v for k, v in info.details.items() if k not in _ELSEWHERE}
     return {"processor": processor_name(), "system": platform.platform(terse=True), **details}
 
 

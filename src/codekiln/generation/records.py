@@ -156,7 +156,8 @@ def task_of(record: Record) -> Task:
 def options_of(record: Record) -> Options:
     """The options of a record. Raises CodekilnError when the record is incomplete."""
     with _believing(record):
-        return Options(**_table(record.request["options"]))
+        # Before there was a choice, every prompt was read densely.
+        return Options(**{"attention": "dense", **_table(record.request["options"])})
 
 
 def model_of(record: Record) -> str:

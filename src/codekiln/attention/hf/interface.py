@@ -84,7 +84,7 @@ def attention_function(config: SparseConfig) -> Callable[..., tuple[Tensor, None
             pads = [0] * len(query) if mask is None else (~mask).sum(1).tolist()
         usable = (
             pads is not None
-            and not is_dense(tokens, config, query.device, query.dtype)
+            and not is_dense(tokens, config, query.device, query.dtype, query.shape[-1])
             # A foreign cache has no index; for one row, making it costs as much as attending.
             and (rows > 1 or is_kept(key))
             and not dropout

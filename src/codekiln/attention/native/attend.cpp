@@ -71,7 +71,8 @@ inline void meet(const uint32_t* q, const Tile<D>& tile, float* top, float* tota
     __m512 x[8], most = _mm512_set1_ps(LOWEST);
     for (int i = 0; i < 8; ++i) {
       x[i] = _mm512_mul_ps(_mm512_load_ps(&scores[r][LANES * i]), _mm512_set1_ps(scale));
-      x[i] = _mm512_min_ps(x[i], _mm512_set1_ps(-LOWEST));  // huge norms must not give inf - inf
+      // Huge norms must not give inf - inf; what is no number stays none.
+      x[i] = _mm512_min_ps(_mm512_set1_ps(-LOWEST), x[i]);
       most = _mm512_max_ps(most, x[i]);
     }
     const float now = std::max(top[r], _mm512_reduce_max_ps(most));

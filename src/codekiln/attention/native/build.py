@@ -28,7 +28,16 @@ from codekiln.core.settings import load_settings
 
 _SOURCES = tuple(Path(__file__).with_name(name) for name in ("attend.cpp", "select.cpp"))
 _HEADER = Path(__file__).with_name("simd.h")
-_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", "-w")
+_FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-march=native",
+    "-fopenmp",
+    "-shared",
+    "-fPIC",
+    "-w",
+    "-fno-strict-aliasing",
+)
 _BUILD_S = 300
 HEAD_DIMS = (64, 128)
 _log = logging.getLogger(__name__)
@@ -53,16 +62,6 @@ class Native:
     """The loaded kernels."""
 
     library: ctypes.CDLL
-
-    def takes(self, q: Tensor, block: int) -> bool:
-        """Whether the kernels were made for these queries [.., head_dim] and this block size."""
-        return (
-            q.device.type == "cpu"
-            and q.dtype == torch.bfloat16
-            and q.shape[-1] in HEAD_DIMS
-            and 16 <= block <= 128
-            and 128 % block == 0
-        )
 
     def attend(
         self,
@@ -107,6 +106,7 @@ class Native:
         assert means.stride()[1:] == boxes.stride()[2:] == (q.shape[-1], 1)
         kv_heads, count = means.shape[0], len(readers)
         most = max(1, int(readers[:, 3].max()))
+        assert most <= max(1, means.shape[1]), "the index does not hold what the readers see"
         lists = torch.zeros(kv_heads, count, most, dtype=torch.int32)
         counts = torch.zeros(kv_heads, count, dtype=torch.int32)
         failed = self.library.codekiln_select(
@@ -128,6 +128,29 @@ class Native:
         )
         assert not failed, f"the kernel was not made for {q.shape}"
         return lists, counts
+
+
+def made_for(device: torch.device, dtype: torch.dtype, head_dim: int, block: int) -> bool:
+    """Whether the kernels were made for such tensors and blocks, wherever they can be built."""
+    return (
+        device.type == "cpu"
+        and dtype == torch.bfloat16
+        and head_dim in HEAD_DIMS
+        and 16 <= block <= 128
+        and 128 % block == 0
+    )
+
+
+def native_for(q: Tensor, block: int) -> Native | None:
+    """The kernels for queries [.., head_dim], which are built only where they can be used."""
+    if not made_for(q.device, q.dtype, q.shape[-1], block):
+        return None
+    return load_native()
+
+
+def rows_together(part: Tensor) -> Tensor:
+    """`part` [kv_heads, n, head_dim] with the rows of a head one behind the other."""
+    return part if part.stride()[1:] == (part.shape[-1], 1) else part.contiguous()
 
 
 @dataclass(frozen=True, slots=True)
