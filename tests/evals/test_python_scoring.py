@@ -224,3 +224,17 @@ def test_cheats_on_asserts_do_not_pass(cheat: str, sandbox: Isolation) -> None:
     ready = prepare(tests, "def f(x):\n    return [7, 8]\n", sandbox)
     assert score("def f(x):\n    return [7, 8]\n", ready, sandbox).verdict is Verdict.PASSED
     assert score(cheat, ready, sandbox).verdict is not Verdict.PASSED
+
+
+def test_inputs_whose_right_value_is_too_large_are_left_out_where_the_tests_say_so(
+    sandbox: Isolation,
+) -> None:
+    power = "def power(n):\n    return 2 ** n\n"
+    tests = PythonTests(tuple(call_case("power", (n,)) for n in (3, 10_000_000)), leaves_out=True)
+    ready = prepare(tests, power, sandbox)
+    assert (ready.left_out, ready.trouble, len(ready.tests.cases)) == (1, (), 1)
+    assert score(power, ready, sandbox).verdict is Verdict.PASSED
+    assert score("def power(n):\n    return n\n", ready, sandbox).verdict is Verdict.WRONG_OUTPUT
+    assert prepare(PythonTests(tests.cases), power, sandbox).trouble
+    only = PythonTests((call_case("power", (10_000_000,)),), leaves_out=True)
+    assert prepare(only, power, sandbox).trouble

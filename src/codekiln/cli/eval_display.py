@@ -152,6 +152,8 @@ def print_calibration(found: CalibrationResult) -> None:
             f"  wrong ones that the visible examples catch  "
             f"{found.wrong_caught_by_examples}/{found.wrong}"
         )
+    if found.left_out:
+        lines.append(f"  cases left out, since the right value is too large: {found.left_out}")
     lines += [f"  fault: {fault}" for fault in found.faults[:_MOST_FAULTS]]
     if len(found.faults) > _MOST_FAULTS:
         lines.append(f"  and {len(found.faults) - _MOST_FAULTS} more faults")

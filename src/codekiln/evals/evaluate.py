@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,7 @@ class CalibrationResult:
     wrong: int
     wrong_passed: int
     wrong_caught_by_examples: int
+    left_out: int
     faults: tuple[str, ...]
     seconds: float
 
@@ -230,6 +231,7 @@ def _judged(
         wrong=sum(len(c.wrong) for c in calibrations),
         wrong_passed=sum(v.verdict is Verdict.PASSED for c in calibrations for v in c.wrong),
         wrong_caught_by_examples=caught,
+        left_out=sum(calibration.left_out for calibration in calibrations),
         faults=tuple(faults),
         seconds=round(seconds, 1),
     )

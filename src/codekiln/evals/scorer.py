@@ -31,12 +31,15 @@ class HiddenVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a problem's own solutions fare; `trouble` are faults of the data or of the scorer."""
+    """How a problem's own solutions fare; `trouble` are faults of the data or of the scorer.
+
+    `left_out` counts cases that are not tried, since the right value is too large."""
 
     reference: HiddenVerdict | None
     wrong: tuple[HiddenVerdict, ...]
     wrong_codes: tuple[str, ...]
     trouble: tuple[str, ...]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ def calibration_of(answer: dict[str, Any]) -> Calibration:
         wrong=tuple(map(verdict_of, answer["wrong"])),
         wrong_codes=tuple(answer["wrong_codes"]),
         trouble=tuple(answer["trouble"]),
+        left_out=int(answer["left_out"]),
     )
 
 

@@ -42,6 +42,7 @@ class Prepared:
     call_s: float
     reference_cpu_s: float
     trouble: tuple[str, ...] = field(default=())
+    left_out: int = 0
 
 
 def prepare(
@@ -50,9 +51,17 @@ def prepare(
     """Run the reference once for its values and its time; evaluate what is given as source.
 
     `speed` is how many times slower this machine is than the one that the least limits are for.
-    A case without a value of its own and on which the reference fails is told in `trouble`.
+    A case without a value of its own and on which the reference fails is told in `trouble`; where
+    the tests leave such cases out, only when none is left.
     """
     calls = _run(reference, tests, isolation, LEAST_CALL_S * SLOWER * speed)
+    if tests.leaves_out:
+        results = zip(tests.cases, _last(tests, calls), strict=True)
+        kept = tuple(case for case, result in results if not _is_too_large(case, result))
+        if kept and len(kept) < len(tests.cases):
+            # Again: what is too large may have kept others from being run.
+            fewer = prepare(replace(tests, cases=kept), reference, isolation, speed=speed)
+            return replace(fewer, left_out=fewer.left_out + len(tests.cases) - len(kept))
     values = ExpectedValues(isolation, LOAD_S)
     expected: list[object] = []
     trouble: list[str] = []
@@ -72,6 +81,14 @@ def prepare(
                 trouble.append(f"case {number}: the reference's value has no form to compare")
     call_s = max(LEAST_CALL_S * speed, SLOWER * calls.cpu_s)
     return Prepared(tests, tuple(expected), call_s, calls.cpu_s, tuple(trouble))
+
+
+def _is_too_large(case: Case, result: StepResult) -> bool:
+    """Whether the reference's own value does not fit the sandbox or has no form to compare."""
+    if case.raises is not None or case.expected is not None:
+        return False
+    too_large = result.outcome == "value" and contains_opaque(result.value)
+    return too_large or result.outcome == "died"
 
 
 def score(code: str, prepared: Prepared, isolation: Isolation) -> Score:

@@ -74,14 +74,17 @@ class Scorer:
         """How the reference and the wrong solutions fare, without a word on the tests."""
         hidden = self._hidden(problem)
         trouble: tuple[str, ...] = ()
+        left_out = 0
         if isinstance(hidden.tests, PythonTests):
-            trouble = self._prepare(hidden).trouble
+            prepared = self._prepare(hidden)
+            trouble, left_out = prepared.trouble, prepared.left_out
         return {
             "reference": asdict(self.score(problem, hidden.reference))
             if hidden.reference
             else None,
             "wrong": [asdict(self.score(problem, code)) for code in hidden.wrong],
             "trouble": trouble,
+            "left_out": left_out,
             "wrong_codes": hidden.wrong,
         }
 
