@@ -88,7 +88,7 @@ def _is_too_large(case: Case, result: StepResult) -> bool:
     if case.raises is not None or case.expected is not None:
         return False
     too_large = result.outcome == "value" and contains_opaque(result.value)
-    return too_large or result.outcome == "died"
+    return too_large or result.outcome in ("died", "out_of_memory")
 
 
 def score(code: str, prepared: Prepared, isolation: Isolation) -> Score:
