@@ -250,6 +250,10 @@ def test_types_of_a_file_are_told_with_what_contradicts(tmp_path: Path, run: Run
     told = json.loads(run("types", str(file), "--json").stdout)
     assert told["functions"][0]["parameters"]["n"]["because"] == [{"line": 7, "text": "half(3)"}]
     assert told["conflicts"][0]["found"] == "str"
+    said = 'def f(a: int):\n    """F.\n\n    Args:\n        a (str): \u00e9.\n    """\n'
+    file.write_bytes(f"# -*- coding: latin-1 -*-\n{said}".encode("latin-1"))
+    [conflict] = json.loads(run("types", str(file), "--json").stdout)["conflicts"]
+    assert conflict["other"] == {"line": 6, "text": "a (str): \u00e9."}
 
 
 def test_types_of_what_is_no_python_are_refused_in_one_line(tmp_path: Path, run: Run) -> None:

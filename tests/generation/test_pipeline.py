@@ -10,6 +10,7 @@ from codekiln.backends import KV_TOKEN_BYTES, Cancel
 from codekiln.core import Answer, ContextFile, Verdict
 from codekiln.core.errors import CancelledError, ContextOverflowError, UsageError
 from codekiln.generation import Event, Options, generate, generate_recorded, read_records, read_task
+from codekiln.generation.records import options_of
 
 TASK = "Write double(x). double(2) -> 4, double(3) -> 6, double('ab') -> 'abab'"
 RIGHT = "def double(x):\n    return x * 2\n```"
@@ -208,6 +209,12 @@ def test_more_new_tokens_than_the_window_holds_are_refused_with_both_numbers() -
         generate(TASK, backend=ScriptedBackend([RIGHT]), max_tokens=5000)
 
 
+def test_the_record_tells_how_the_given_backend_attends() -> None:
+    backend = ScriptedBackend([RIGHT], details={"attention": "dense"})
+    made = generate_recorded(read_task(TASK), Options(n=1, attention="sparse"), backend=backend)
+    assert options_of(made.record).attention == "dense"
+
+
 @pytest.mark.parametrize(("lines", "told"), [(100, False), (2000, True)])
 def test_the_memory_of_a_long_prompt_is_told_before_it_is_read(lines: int, told: bool) -> None:
     context = (ContextFile("big.py", "value = 1\n" * lines),)
@@ -215,7 +222,7 @@ def test_the_memory_of_a_long_prompt_is_told_before_it_is_read(lines: int, told:
     events: list[Event] = []
     generate(TASK, backend=backend, n=1, context=context, on_event=events.append)
     notes = [event.text for event in events if event.stage == "note"]
-    assert any("GB of memory" in note for note in notes) == told
+    assert any("takes about" in note for note in notes) == told
     if told:
         assert events[0].stage == "note"
 

@@ -18,8 +18,8 @@ class SparseConfig:
     global_tokens: int = 128
     # The tokens before the query's block. Local syntax and names need them at every layer.
     window: int = 512
-    # Keys per far block. Attention inside a block is uneven: for the same error, blocks of 64 read
-    # a fifth more keys (docs/attention.md). 16 is what the kernel packs at once.
+    # Keys per far block. Attention inside a block is uneven: with blocks of 64 the same number of
+    # keys leaves a fifth more error (docs/attention.md). 16 is what the kernel packs at once.
     block: int = 16
     # Queries that share a selection, with their heads of one group. Fewer fit them better: for the
     # same error 16 read about a fifth fewer keys than 64 (docs/attention.md).

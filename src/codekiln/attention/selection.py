@@ -46,11 +46,10 @@ def select(
 ) -> BlockLists:
     """Choose for the rows `q` that stand at `start` and behind.
 
-    Compiled, neighbouring query blocks share the look at the groups, beyond as many tokens as
-    `most_groups` cover. Query blocks lie on the grid of the configuration; the first holds the row
-    at `start`, and a row also sees the keys of its own query block up to itself. The index must
-    hold the keys before the last row's query block. Query blocks that reach position `dense_from`,
-    and all of a dense layer, look at everything before them.
+    Query blocks lie on the grid of the configuration; the first holds the row at `start`, and a
+    row also sees the keys of its own query block up to itself. The index must hold the keys before
+    the last row's query block. Query blocks that reach position `dense_from`, and all of a dense
+    layer, look at everything before them.
     """
     if layer < index.config.dense_layers:
         dense_from = 0
@@ -94,6 +93,9 @@ def _compiled(
 ) -> BlockLists:
     config = index.config
     blocks = index.blocks(layer)
+    if blocks > config.most_groups * config.group:
+        # Then each reader has groups of its own, whoever stands beside it.
+        span = 1
     # No more than there are, so that any number of the configuration fits.
     choice = Choice(
         pool=pool,

@@ -10,6 +10,7 @@ from codekiln.backends.protocol import (
     Completion,
     CompletionRequest,
     Delta,
+    as_attention,
 )
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Completion",
     "CompletionRequest",
     "Delta",
+    "as_attention",
     "open_backend",
 ]

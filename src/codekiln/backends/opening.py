@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from codekiln.backends.protocol import Attention, Backend
+from codekiln.backends.protocol import Attention, Backend, as_attention
 from codekiln.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,10 +49,7 @@ def open_backend(
         raise UsageError(
             f"The model {model!r} is local, but an API base was given", "Give only one of them"
         )
-    if attention not in get_args(Attention):
-        raise UsageError(
-            f"attention is {attention!r}", f"Use one of: {', '.join(get_args(Attention))}"
-        )
+    as_attention(attention)
     if base and attention != "auto":
         raise UsageError(
             f"{attention} attention was asked for, but the model runs on a server ({base})",

@@ -8,13 +8,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, cast, get_args
 
 from codekiln.core import Prompt, Sampling
+from codekiln.core.errors import UsageError
 
 FinishReason = Literal["stop", "length", "cancelled"]
 # Of the embedded engine: "sparse" reads every prompt sparsely, "auto" those where it pays.
 Attention = Literal["auto", "dense", "sparse"]
+
+
+def as_attention(name: str) -> Attention:
+    """The way of attending of this name. Raises UsageError."""
+    for attention in get_args(Attention):
+        if attention == name:
+            return cast(Attention, attention)
+    raise UsageError(f"attention is {name!r}", f"Use one of: {', '.join(get_args(Attention))}")
+
+
 # Among BackendInfo.details: bytes of keys and values that a token of a prompt takes.
 KV_TOKEN_BYTES = "kv_token_bytes"
 

@@ -337,5 +337,6 @@ def _path(text: str | None) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-for _name, _command in (("list", list_command), ("show", show_command), ("remove", remove_command)):
-    evaluate.command(_name)(_command)
+evaluate.command("list")(list_command)
+evaluate.command("show")(show_command)
+evaluate.command("remove")(remove_command)

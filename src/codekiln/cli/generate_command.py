@@ -125,7 +125,7 @@ def generate(
     Reads TEXT, or a file (--task), or stdin ('-'). Examples in the task such as f(1) -> 2 are
     what candidates are checked with. The code goes to stdout, the evidence to stderr.
     """
-    from codekiln.backends import Cancel
+    from codekiln.backends import Cancel, as_attention
     from codekiln.cli.answer_json import answer_as_json
     from codekiln.cli.console import write_json
     from codekiln.cli.context_files import read_context
@@ -133,7 +133,7 @@ def generate(
     from codekiln.cli.evidence import print_code, print_evidence
     from codekiln.core.files import write_atomic
     from codekiln.generation import Event, Options, generate_recorded
-    from codekiln.generation.options import as_attention, as_strategy
+    from codekiln.generation.options import as_strategy
 
     options = Options(
         n,

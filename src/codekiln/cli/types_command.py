@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,13 +40,15 @@ def _source(path: Path) -> str:
     from codekiln.core.errors import UsageError
 
     try:
-        return path.read_text("utf-8-sig")
+        # Honours the encoding that the file names itself.
+        with tokenize.open(path) as file:
+            return file.read()
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror or error}", "Name a Python file"
         ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text", "Convert it to UTF-8") from error
+    except (UnicodeDecodeError, SyntaxError) as error:
+        raise UsageError(f"{path} is no text in its encoding", "Convert it to UTF-8") from error
 
 
 def _line(signature: KnownSignature) -> str:
@@ -103,6 +106,9 @@ def _as_json(file: str, typed: TypedModule) -> dict[str, object]:
                 "found": to_annotation(conflict.found),
                 "line": conflict.wanted.line,
                 "chain": [{"line": flow.line, "text": flow.text} for flow in conflict.chain],
+                "other": None
+                if conflict.other is None
+                else {"line": conflict.other.line, "text": conflict.other.text},
             }
             for conflict in typed.conflicts
         ],

@@ -11,7 +11,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from codekiln.backends import Attention, Backend, BackendInfo, Cancel, open_backend
+from codekiln.backends import (
+    Attention,
+    Backend,
+    BackendInfo,
+    Cancel,
+    as_attention,
+    open_backend,
+)
 from codekiln.core import Answer, ContextFile, Prompt, Record, Task
 from codekiln.core.errors import CancelledError, CodekilnError, UsageError
 from codekiln.core.settings import load_settings
@@ -147,6 +154,9 @@ def run_unrecorded(
     opened: AbstractContextManager[Backend]
     if backend is not None:
         opened, wanted = nullcontext(backend), model or backend.info.model
+        # Whoever opened it decided how it attends.
+        decided = as_attention(backend.info.details.get("attention", "auto"))
+        options = replace(options, attention=decided)
     else:
         progress = LoadingProgress(listener)
         opened = open_backend(

@@ -6,12 +6,11 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from codekiln.backends import Attention
+from codekiln.backends import Attention, as_attention
 from codekiln.core.errors import UsageError
 
 Strategy = Literal["auto", "one-shot", "stepwise"]
 STRATEGIES: tuple[Strategy, ...] = ("auto", "one-shot", "stepwise")
-ATTENTIONS: tuple[Attention, ...] = ("auto", "dense", "sparse")
 MAX_SAMPLES = 256
 SEED_BITS = 32
 MAX_SEED = (1 << 62) - 1
@@ -67,11 +66,3 @@ def as_strategy(name: str) -> Strategy:
         if strategy == name:
             return strategy
     raise UsageError(f"strategy is {name!r}", f"Use one of: {', '.join(STRATEGIES)}")
-
-
-def as_attention(name: str) -> Attention:
-    """The way of attending of this name. Raises UsageError."""
-    for attention in ATTENTIONS:
-        if attention == name:
-            return attention
-    raise UsageError(f"attention is {name!r}", f"Use one of: {', '.join(ATTENTIONS)}")

@@ -117,7 +117,7 @@ def _tell_memory(prompt: Prompt, backend: Backend, on_event: OnEvent) -> None:
     token_bytes = int(backend.info.details.get(KV_TOKEN_BYTES, 0))
     tokens = backend.count_tokens(prompt) if token_bytes else None
     if tokens is not None and tokens >= LONG_PROMPT:
-        text = f"a prompt of {tokens:,} tokens takes {tokens * token_bytes / 1e9:.2f} GB of memory"
+        text = f"a prompt of {tokens:,} tokens takes about {tokens * token_bytes / 1e9:.2f} GB"
         on_event(Event("note", text=text))
 
 

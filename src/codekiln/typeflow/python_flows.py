@@ -1,7 +1,7 @@
 """Reads Python into facts and flows: what is declared, and which value goes where.
 
 Never runs what it reads. What it does not understand gives no flow, so that nothing is guessed;
-a place that something unknown flows into is marked as open.
+a place that something unknown flows into stays unknown.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ def read_python(source: str, name: str = "the code") -> Module:
     return module
 
 
+# The line of what stands in no single one.
+_NOWHERE = 0
 # Methods that put something into what they are called on.
 _PUTS = {
     "append": "list",
@@ -108,7 +110,7 @@ class _Reader:
         for node in body:
             if isinstance(node, ast.ClassDef):
                 name = inside(scope, node.name)
-                self.module.classes[name] = {}
+                self.module.classes.add(name)
                 self.declare(node.body, name)
             elif isinstance(node, FUNCTIONS):
                 name = inside(scope, node.name)
@@ -134,14 +136,14 @@ class _Reader:
         for signature in self.module.functions.values():
             if signature.name.rpartition(".")[2] in loose or not signature.is_plain:
                 for parameter in signature.parameters:
-                    self._flow(Place("parameter", signature.name, parameter), NOTHING, tree)
+                    self._flow(Place("parameter", signature.name, parameter), NOTHING, _NOWHERE)
         stored = stored_attributes(tree, self._read)
         places = {flow.target for flow in self.module.flows}
         for place in places:
             if place.kind == "attribute" and place.name in stored:
-                self._flow(place, NOTHING, tree)
+                self._flow(place, NOTHING, _NOWHERE)
         for name in made_global(tree):
-            self._flow(Place("variable", "", name), NOTHING, tree)
+            self._flow(Place("variable", "", name), NOTHING, _NOWHERE)
 
     def read(self, body: Sequence[ast.stmt], scope: Scope) -> None:
         """Facts and flows of the statements."""
@@ -159,23 +161,23 @@ class _Reader:
             case ast.AnnAssign(target=target, annotation=annotation, value=value):
                 self._declared(target, annotation, scope, node)
                 if value is not None:
-                    self._assign(target, self._term(value, scope), scope, node)
+                    self._assign(target, self._term(value, scope), scope, node.lineno)
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
-                    self._assign(target, self._term(value, scope), scope, node)
+                    self._assign(target, self._term(value, scope), scope, node.lineno)
             case ast.AugAssign(target=target, op=op, value=value):
                 before = self._term(target, scope)
                 after = Arithmetic(type(op).__name__, before, self._term(value, scope))
-                self._assign(target, after, scope, node)
+                self._assign(target, after, scope, node.lineno)
             case ast.For(target=target, iter=over) | ast.AsyncFor(target=target, iter=over):
-                self._assign(target, Part(self._term(over, scope), "iteration"), scope, node)
+                self._assign(target, Part(self._term(over, scope), "iteration"), scope, node.lineno)
             case ast.Return(value=value) if scope.gives:
                 term = Known(NONE) if value is None else self._term(value, scope)
-                self._flow(Place("return", scope.name, RETURN), term, node)
+                self._flow(Place("return", scope.name, RETURN), term, node.lineno)
             case ast.With(items=items):
                 for item in items:
                     if item.optional_vars is not None:
-                        self._assign(item.optional_vars, NOTHING, scope, node)
+                        self._assign(item.optional_vars, NOTHING, scope, node.lineno)
             case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
                 self._equal(left, right, scope, node.lineno, self._text(node.lineno))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=changed, attr=method)) as call):
@@ -189,18 +191,16 @@ class _Reader:
 
     def _class(self, node: ast.ClassDef, scope: Scope) -> None:
         name = inside(scope.name, node.name)
-        fields = self.module.classes.setdefault(name, {})
         inner = Scope(name, {})
         for statement in node.body:
             match statement:
                 case ast.AnnAssign(target=ast.Name(id=field), annotation=annotation):
-                    fields[field] = parse_annotation(annotation)
                     place = Place("attribute", name, field)
-                    self._fact(place, fields[field], "declared", statement)
+                    self._fact(place, parse_annotation(annotation), "declared", statement.lineno)
                 case ast.Assign(targets=targets, value=value):
                     for target in (part for part in targets if isinstance(part, ast.Name)):
                         place = Place("attribute", name, target.id)
-                        self._flow(place, self._term(value, inner), statement)
+                        self._flow(place, self._term(value, inner), statement.lineno)
                 case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                     self._statement(statement, inner)
                 case _:
@@ -212,34 +212,32 @@ class _Reader:
         signature = self.module.functions.get(name)
         if signature is None:
             return
-        own = {place: Place("parameter", name, place) for place in signature.parameters}
+        own = {given: Place("parameter", name, given) for given in signature.parameters}
         for argument, default in arguments(node):
             place = Place("parameter", name, argument.arg)
             if argument.arg not in own:
                 continue
             if argument.annotation is not None:
                 found = parse_annotation(argument.annotation)
-                self._fact(place, found, "declared", argument)
+                self._fact(place, found, "declared", argument.lineno)
             if default is not None and not _is_empty(default):
                 # That None is a default is often not declared.
                 is_none = isinstance(default, ast.Constant) and default.value is None
-                line, term = argument.lineno, self._term(default, scope)
-                flow = Flow(place, term, line, self._text(line), certain=not is_none)
-                self.module.flows.append(flow)
+                self._flow(place, self._term(default, scope), argument.lineno, certain=not is_none)
         for variadic in filter(None, (node.args.vararg, node.args.kwarg)):
             own[variadic.arg] = Place("variable", name, variadic.arg)
         if node.returns is not None:
             result = parse_annotation(node.returns)
-            self._fact(Place("return", name, RETURN), result, "declared", node)
+            self._fact(Place("return", name, RETURN), result, "declared", node.lineno)
         self._docstring(node, name, scope)
         for local in local_names(node):
             # What a parameter holds after it was bound anew is another thing than what is given.
             own[local] = Place("variable", name, local)
             if local in signature.parameters:
-                self._flow(own[local], NOTHING, node)
+                self._flow(own[local], NOTHING, node.lineno)
         for local in opaque_names(node):
             own[local] = Place("variable", name, local)
-            self._flow(own[local], NOTHING, node)
+            self._flow(own[local], NOTHING, node.lineno)
         # What a function sees of those around it goes through its own names first.
         gives = not is_generator(node)
         visible, tested = {**scope.own, **own}, tested_names(node)
@@ -248,8 +246,7 @@ class _Reader:
         if gives and not ends(node.body) and not is_stub(node):
             ending = Place("return", name, RETURN)
             # Whether it falls off its end may rest on what it calls.
-            text = self._text(node.lineno)
-            self.module.flows.append(Flow(ending, Known(NONE), node.lineno, text, certain=False))
+            self._flow(ending, Known(NONE), node.lineno, certain=False)
 
     def _docstring(self, node: Function, name: str, scope: Scope) -> None:
         text = ast.get_docstring(node)
@@ -294,8 +291,7 @@ class _Reader:
             signature = self._callee(call, scope) if isinstance(call, ast.Call) else None
             if signature is not None and not signature.name.endswith("__init__"):
                 place = Place("return", signature.name, RETURN)
-                term = self._term(value, scope)
-                self.module.flows.append(Flow(place, term, line, text, certain=False))
+                self._flow(place, self._term(value, scope), line, text, certain=False)
                 return
 
     def _call(self, call: ast.Call, scope: Scope, line: int = 0, text: str = "") -> None:
@@ -315,7 +311,7 @@ class _Reader:
                 if isinstance(term, Narrowed):
                     term = Narrowed(term.of, drops_none=True)
                 place = Place("parameter", signature.name, parameter)
-                self.module.flows.append(Flow(place, term, line, text or self._text(line)))
+                self._flow(place, term, line, text)
 
     def _mutate(self, changed: ast.expr, method: str, call: ast.Call, scope: Scope) -> None:
         """What a method puts into the container that a name holds."""
@@ -325,28 +321,28 @@ class _Reader:
         term: Term = NOTHING
         if container in ("list", "set") and len(call.args) == 1:
             term = Built(container, (self._term(call.args[0], scope),))
-        self._assign(changed, term, scope, call)
+        self._assign(changed, term, scope, call.lineno)
 
-    def _assign(self, target: ast.expr, term: Term, scope: Scope, node: ast.AST) -> None:
+    def _assign(self, target: ast.expr, term: Term, scope: Scope, line: int) -> None:
         match target:
             case ast.Name(id=name):
                 place = scope.place_of(name) or Place("variable", scope.name, name)
-                self._flow(place, term, node)
+                self._flow(place, term, line)
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 owner = scope.name.rpartition(".")[0]
                 if owner in self.module.classes:
                     self._read.add(id(target))
-                    self._flow(Place("attribute", owner, name), term, node)
+                    self._flow(Place("attribute", owner, name), term, line)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 starred = any(isinstance(part, ast.Starred) for part in parts)
                 for at, part in enumerate(parts):
                     value = NOTHING if starred else Part(term, "unpacking", at)
-                    self._assign(part, value, scope, node)
+                    self._assign(part, value, scope, line)
             case ast.Subscript(value=ast.Name() | ast.Attribute() as container):
                 # Of a list, a dict or something else: which is not seen here.
-                self._assign(container, NOTHING, scope, node)
+                self._assign(container, NOTHING, scope, line)
             case ast.Starred(value=inner):
-                self._assign(inner, NOTHING, scope, node)
+                self._assign(inner, NOTHING, scope, line)
             case _:
                 pass
 
@@ -357,22 +353,22 @@ class _Reader:
         match target:
             case ast.Name(id=name):
                 place = scope.place_of(name) or Place("variable", scope.name, name)
-                self._fact(place, found, "declared", node)
+                self._fact(place, found, "declared", node.lineno)
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 owner = scope.name.rpartition(".")[0]
                 if owner in self.module.classes:
                     self._read.add(id(target))
-                    self._fact(Place("attribute", owner, name), found, "declared", node)
+                    self._fact(Place("attribute", owner, name), found, "declared", node.lineno)
             case _:
                 pass
 
-    def _flow(self, target: Place, term: Term, node: ast.AST) -> None:
-        line = getattr(node, "lineno", 0)
-        self.module.flows.append(Flow(target, term, line, self._text(line)))
+    def _flow(
+        self, target: Place, term: Term, line: int, text: str = "", *, certain: bool = True
+    ) -> None:
+        self.module.flows.append(Flow(target, term, line, text or self._text(line), certain))
 
-    def _fact(self, place: Place, found: Type, strength: Strength, node: ast.AST) -> None:
+    def _fact(self, place: Place, found: Type, strength: Strength, line: int) -> None:
         if found != UNKNOWN:
-            line = getattr(node, "lineno", 0)
             self.module.facts.append(Fact(place, found, strength, line, self._text(line)))
 
     def _text(self, line: int) -> str:

@@ -26,7 +26,7 @@ from codekiln.typeflow.terms import (
     Part,
     Term,
 )
-from codekiln.typeflow.types import BOOL, INT, STR, Type
+from codekiln.typeflow.types import BOOL, INT, STR
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Module:
     facts: list[Fact] = field(default_factory=list)
     flows: list[Flow] = field(default_factory=list)
     functions: dict[str, Signature] = field(default_factory=dict)
-    classes: dict[str, dict[str, Type]] = field(default_factory=dict)
+    classes: set[str] = field(default_factory=set)
     # Names that may hide a builtin, and those of which two statements bind each.
     bound: frozenset[str] = frozenset()
     unsure: frozenset[str] = frozenset()
