@@ -19,6 +19,7 @@ from codekiln.attention import (
     BlockLists,
     SparseConfig,
     attend_block_plain,
+    attend_dense,
     attend_listed,
     attend_listed_rows,
     attend_oracle,
@@ -264,6 +265,29 @@ def test_the_groups_that_are_looked_into_are_those_whose_boxes_allow_most(start:
             inner = range(1, (before - 2) // 4)
             assert {g for g in inner if worth[g] > 1.1 * least} <= looked
             assert all(worth[g] > least / 1.1 for g in looked)
+
+
+@needs_kernel
+def test_keys_and_values_may_lie_as_a_projection_leaves_them() -> None:
+    q, keys, values = (part.bfloat16() for part in random_context(0, 320, 7))
+    index = new_index(SMALL, 320, dtype=torch.bfloat16)
+    index.update(0, keys, 320)
+    lists = select(q, index, 0, 0, dense_from=10**9)
+    rows = select_for_decode(q[:3], index, 0, torch.zeros(3, dtype=torch.long))
+
+    def attended(k: Tensor, v: Tensor) -> list[Tensor]:
+        dense = attend_dense(q, k, v, 0)
+        assert dense is not None
+        return [
+            dense,
+            attend_listed(q, k, v, lists, 0),
+            attend_listed_rows(q[:3], k, v, rows).out,
+        ]
+
+    apart, beside = (part.transpose(0, 1).contiguous().transpose(0, 1) for part in (keys, values))
+    assert apart.stride() != keys.stride()
+    pairs = zip(attended(apart, beside), attended(keys, values), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
 
 
 @needs_kernel

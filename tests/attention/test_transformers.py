@@ -131,21 +131,6 @@ def test_prefill_is_really_sparse(model: Any) -> None:
     assert not torch.allclose(found[:, 100:], wanted[:, 100:], atol=0.1)
 
 
-def test_a_prompt_without_a_cache_is_read_by_the_kernel_too(model: Any) -> None:
-    """In bfloat16, and with keys that lie as the projection left them."""
-    register_transformers(replace(SMALL, crossover=0))
-    ids = prompts(model, 200)["input_ids"]
-    exact = model.to(torch.bfloat16)
-    try:
-        with torch.no_grad():
-            exact.set_attn_implementation(NAME)
-            found = exact(ids, use_cache=False).logits
-            wanted = exact(ids, past_key_values=SparseCache()).logits
-    finally:
-        model.to(torch.float32)
-    assert torch.equal(found, wanted)
-
-
 def test_decode_is_really_sparse_with_the_own_cache_only(model: Any) -> None:
     register_transformers(replace(NARROW, crossover=100))
     inputs = prompts(model, 100)

@@ -236,5 +236,8 @@ def test_inputs_whose_right_value_is_too_large_are_left_out_where_the_tests_say_
     assert score(power, ready, sandbox).verdict is Verdict.PASSED
     assert score("def power(n):\n    return n\n", ready, sandbox).verdict is Verdict.WRONG_OUTPUT
     assert prepare(PythonTests(tests.cases), power, sandbox).trouble
+    spread = "def spread(n):\n    return len('x' * n)\n"
+    hungry = PythonTests(tuple(call_case("spread", (n,)) for n in (3, 3 << 30)), leaves_out=True)
+    assert prepare(hungry, spread, sandbox).left_out == 1
     only = PythonTests((call_case("power", (10_000_000,)),), leaves_out=True)
     assert prepare(only, power, sandbox).trouble

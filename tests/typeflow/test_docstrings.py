@@ -73,6 +73,10 @@ def test_numpy_form() -> None:
     assert stated(NUMPY) == {"first": "list[int]", "second": "list[int]", "scale": "float"}
 
 
+def test_several_returns_are_not_one_type() -> None:
+    assert stated("F.\n\nReturns\n-------\na : int\nb : str\n") == {}
+
+
 def test_sphinx_form() -> None:
     assert stated(SPHINX) == {
         "first": "list[Any]",
