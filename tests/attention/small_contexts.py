@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+import pytest
 import torch
 from torch import Tensor
 
@@ -20,6 +24,26 @@ SMALL = SparseConfig(
     min_blocks=1,
     max_blocks=3,
 )
+
+_CPUINFO = Path("/proc/cpuinfo")
+_HAS_COMPILER = bool(shutil.which("g++") or shutil.which("clang++"))
+_HAS_BF16 = _CPUINFO.exists() and "avx512_bf16" in _CPUINFO.read_text()
+# The number formats that the compiled kernel has to take on this machine. Not asked of the kernel
+# itself: one that fails its proof is not loaded, which must not look like a machine without it.
+KERNEL_DTYPES = [
+    pytest.param(
+        torch.float32,
+        marks=pytest.mark.skipif(not _HAS_COMPILER, reason="needs a C++ compiler"),
+    ),
+    pytest.param(
+        torch.bfloat16,
+        marks=pytest.mark.skipif(
+            not (_HAS_COMPILER and _HAS_BF16), reason="needs AVX512-BF16 and a C++ compiler"
+        ),
+    ),
+]
+# Largest error of values around one. bfloat16: half a unit of weights and of outputs.
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 0.02}
 
 
 def random_context(seed: int, tokens: int, ratio: int, head_dim: int = 64) -> tuple[Tensor, ...]:

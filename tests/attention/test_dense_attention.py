@@ -6,15 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_contexts import random_context
+from small_contexts import KERNEL_DTYPES, TOLERANCE, random_context
 
 from codekiln.attention import attend_block_plain, attend_dense
-from codekiln.attention.native import load_native
-
-needs_kernel = pytest.mark.skipif(load_native() is None, reason="no compiled kernel here")
 
 
-@needs_kernel
+@pytest.mark.parametrize("dtype", KERNEL_DTYPES)
 @settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 99),
@@ -23,9 +20,9 @@ needs_kernel = pytest.mark.skipif(load_native() is None, reason="no compiled ker
     head_dim=st.sampled_from([64, 128]),
 )
 def test_chunks_of_any_size_equal_dense_attention(
-    seed: int, ends: list[int], ratio: int, head_dim: int
+    seed: int, ends: list[int], ratio: int, head_dim: int, dtype: torch.dtype
 ) -> None:
-    q, keys, values = (part.bfloat16() for part in random_context(seed, ends[-1], ratio, head_dim))
+    q, keys, values = (part.to(dtype) for part in random_context(seed, ends[-1], ratio, head_dim))
     wanted = (
         attend_block_plain(
             q.float().transpose(0, 1)[None], keys.float()[None], values.float()[None], causal=True
@@ -37,13 +34,14 @@ def test_chunks_of_any_size_equal_dense_attention(
     for end in ends:
         out = attend_dense(q[start:end], keys, values, start)
         assert out is not None
-        torch.testing.assert_close(out.float(), wanted[start:end], atol=0.02, rtol=0.02)
+        near = TOLERANCE[dtype]
+        torch.testing.assert_close(out.float(), wanted[start:end], atol=near, rtol=near)
         start = end
 
 
-@needs_kernel
-def test_keys_behind_the_rows_are_not_seen() -> None:
-    q, keys, values = (part.bfloat16() for part in random_context(1, 300, 7))
+@pytest.mark.parametrize("dtype", KERNEL_DTYPES)
+def test_keys_behind_the_rows_are_not_seen(dtype: torch.dtype) -> None:
+    q, keys, values = (part.to(dtype) for part in random_context(1, 300, 7))
     out = attend_dense(q[100:200], keys, values, 100)
     keys[:, 200:], values[:, 200:] = float("nan"), float("nan")
     again = attend_dense(q[100:200], keys, values, 100)
@@ -54,4 +52,6 @@ def test_keys_behind_the_rows_are_not_seen() -> None:
 
 def test_other_tensors_are_left_to_pytorch() -> None:
     q, keys, values = random_context(1, 100, 7)
-    assert attend_dense(q, keys, values, 0) is None
+    assert attend_dense(q.half(), keys.half(), values.half(), 0) is None
+    odd = [part[..., :32].contiguous() for part in (q, keys, values)]
+    assert attend_dense(*odd, 0) is None

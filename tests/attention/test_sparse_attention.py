@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_contexts import CPU, SMALL, new_index, random_context
+from small_contexts import CPU, KERNEL_DTYPES, SMALL, TOLERANCE, new_index, random_context
 from torch import Tensor
 
 from codekiln.attention import (
@@ -30,19 +28,20 @@ from codekiln.attention import (
 )
 from codekiln.attention.crossover import WITH_KERNEL
 from codekiln.attention.listed import attend_gathered
-from codekiln.attention.native import load_native
+from codekiln.attention.native import native_for
 from codekiln.attention.oracle import visible
 from codekiln.attention.selection import select_for_decode_plain, select_plain
 from codekiln.core.errors import UsageError
 
-CPUINFO = Path("/proc/cpuinfo")
-HAS_KERNEL = (
-    CPUINFO.exists()
-    and "avx512_bf16" in CPUINFO.read_text()
-    and bool(shutil.which("g++") or shutil.which("clang++"))
-)
+on_both_paths = pytest.mark.usefixtures("path")
+on_kernel = pytest.mark.parametrize("dtype", KERNEL_DTYPES)
 
-needs_kernel = pytest.mark.skipif(not HAS_KERNEL, reason="needs AVX512-BF16 and a C++ compiler")
+
+@pytest.fixture(params=["compiled", "plain"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once with the kernel where there is one, and once in plain PyTorch."""
+    if request.param == "plain":
+        monkeypatch.setattr("codekiln.attention.native.build.load_native", lambda: None)
 
 
 def listed(lists: BlockLists, head: int, reader: int) -> list[int]:
@@ -63,7 +62,7 @@ def chunked(
     start = 0
     for end in ends:
         index.update(0, keys, end)
-        lists.append(select(q[start:end], index, 0, start, dense_from=10**9))
+        lists.append(select_plain(q[start:end], index, 0, start, dense_from=10**9))
         out[start:end] = attend_gathered(q[start:end], keys, values, lists[-1], start)
         start = end
     return out, lists
@@ -100,7 +99,7 @@ def test_gathered_attention_equals_the_oracle(seed: int, ends: list[int], ratio:
         start = end
 
 
-@needs_kernel
+@on_kernel
 @settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 99),
@@ -110,20 +109,20 @@ def test_gathered_attention_equals_the_oracle(seed: int, ends: list[int], ratio:
     head_dim=st.sampled_from([64, 128]),
 )
 def test_compiled_kernel_equals_the_oracle(
-    seed: int, start: int, rows: int, ratio: int, head_dim: int
+    seed: int, start: int, rows: int, ratio: int, head_dim: int, dtype: torch.dtype
 ) -> None:
-    native = load_native()
-    # A kernel that fails its proof is not loaded: that must not look like a machine without one.
+    native = native_for(CPU, dtype, head_dim, SMALL.block)
     assert native is not None, "the kernel was not built, or its proof refused it"
     q, keys, values = (
-        part.bfloat16() for part in random_context(seed, start + rows, ratio, head_dim)
+        part.to(dtype) for part in random_context(seed, start + rows, ratio, head_dim)
     )
-    index = new_index(SMALL, start + rows, head_dim, torch.bfloat16)
+    index = new_index(SMALL, start + rows, head_dim, dtype)
     index.update(0, keys, start + rows)
     lists = select(q[start:], index, 0, start, dense_from=10**9)
     out = attend_listed(q[start:], keys, values, lists, start, native)
     wanted = attend_oracle(q[start:], keys, values, lists, start)
-    torch.testing.assert_close(out.double(), wanted, atol=0.02, rtol=0.02)
+    near = TOLERANCE[dtype]
+    torch.testing.assert_close(out.double(), wanted, atol=near, rtol=near)
 
 
 # What float32 and the exponential of the kernel leave of a share.
@@ -162,7 +161,7 @@ def check_choice(
         assert float(shares[picked].min()) >= float(shares[left].max()) * (1 - SHARE_ERROR)
 
 
-@needs_kernel
+@on_kernel
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 99),
@@ -174,14 +173,21 @@ def check_choice(
     sharp=st.sampled_from([0.0, 1.0, 6.0]),
 )
 def test_compiled_selection_is_that_of_a_float64_reference(
-    seed: int, start: int, rows: int, ratio: int, head_dim: int, query_block: int, sharp: float
+    seed: int,
+    start: int,
+    rows: int,
+    ratio: int,
+    head_dim: int,
+    query_block: int,
+    sharp: float,
+    dtype: torch.dtype,
 ) -> None:
-    native = load_native()
+    native = native_for(CPU, dtype, head_dim, 16)
     assert native is not None
     config = replace(SMALL, query_block=query_block, most_groups=100, max_blocks=9, threshold=0.99)
     q, keys, _ = random_context(seed, start + rows, ratio, head_dim)
-    q, keys = (q * sharp).bfloat16(), keys.bfloat16()
-    index = new_index(config, start + rows, head_dim, torch.bfloat16)
+    q, keys = (q * sharp).to(dtype), keys.to(dtype)
+    index = new_index(config, start + rows, head_dim, dtype)
     index.update(0, keys, start + rows)
     dense_from = start + rows - 20
     found = select(q[start:], index, 0, start, dense_from, native)
@@ -200,19 +206,19 @@ def test_compiled_selection_is_that_of_a_float64_reference(
             check_choice(set(chosen), shares, far, before, config)
 
 
-@needs_kernel
+@on_kernel
 @pytest.mark.parametrize("ratio", [1, 6, 7])
 @pytest.mark.parametrize("tokens", [5, 320, 1403])
 @pytest.mark.parametrize("dense_layers", [0, 1])
 def test_compiled_selection_for_decode_is_that_of_a_float64_reference(
-    tokens: int, ratio: int, dense_layers: int
+    tokens: int, ratio: int, dense_layers: int, dtype: torch.dtype
 ) -> None:
-    native = load_native()
+    native = native_for(CPU, dtype, 64, 16)
     assert native is not None
     config = replace(SMALL, most_groups=100, threshold=0.99, dense_layers=dense_layers)
-    q, keys, _ = (part.bfloat16() for part in random_context(1, tokens, ratio))
+    q, keys, _ = (part.to(dtype) for part in random_context(1, tokens, ratio))
     q = q[: min(11, tokens)]
-    index = new_index(config, tokens, dtype=torch.bfloat16)
+    index = new_index(config, tokens, dtype=dtype)
     index.update(0, keys, tokens)
     behind = torch.arange(len(q)) * 5
     found = select_for_decode(q, index, 0, behind, native)
@@ -229,10 +235,12 @@ def test_compiled_selection_for_decode_is_that_of_a_float64_reference(
             check_choice(set(chosen), shares, far, blocks, config)
 
 
-@needs_kernel
+@on_kernel
 @pytest.mark.parametrize("start", [960, 970])
-def test_the_groups_that_are_looked_into_are_those_whose_boxes_allow_most(start: int) -> None:
-    native = load_native()
+def test_the_groups_that_are_looked_into_are_those_whose_boxes_allow_most(
+    start: int, dtype: torch.dtype
+) -> None:
+    native = native_for(CPU, dtype, 64, 16)
     assert native is not None
     # Whatever is scored is read, so that the lists tell what was looked into.
     config = replace(
@@ -243,9 +251,9 @@ def test_the_groups_that_are_looked_into_are_those_whose_boxes_allow_most(start:
     tokens = start + 30
     runs = 2 * torch.randn(2, 17, 64, generator=random).repeat_interleave(64, 1)[:, :tokens]
     spread = torch.rand(2, 17, 1, generator=random).repeat_interleave(64, 1)[:, :tokens]
-    keys = (runs + 4 * spread * torch.randn(2, tokens, 64, generator=random)).bfloat16()
-    q = torch.randn(30, 6, 64, generator=random).bfloat16()
-    index = new_index(config, tokens, dtype=torch.bfloat16)
+    keys = (runs + 4 * spread * torch.randn(2, tokens, 64, generator=random)).to(dtype)
+    q = torch.randn(30, 6, 64, generator=random).to(dtype)
+    index = new_index(config, tokens, dtype=dtype)
     index.update(0, keys, tokens)
     found = select(q, index, 0, start, 10**9, native)
     low, high = index.boxes(0).double()
@@ -267,10 +275,10 @@ def test_the_groups_that_are_looked_into_are_those_whose_boxes_allow_most(start:
             assert all(worth[g] > least / 1.1 for g in looked)
 
 
-@needs_kernel
-def test_keys_and_values_may_lie_as_a_projection_leaves_them() -> None:
-    q, keys, values = (part.bfloat16() for part in random_context(0, 320, 7))
-    index = new_index(SMALL, 320, dtype=torch.bfloat16)
+@on_kernel
+def test_keys_and_values_may_lie_as_a_projection_leaves_them(dtype: torch.dtype) -> None:
+    q, keys, values = (part.to(dtype) for part in random_context(0, 320, 7))
+    index = new_index(SMALL, 320, dtype=dtype)
     index.update(0, keys, 320)
     lists = select(q, index, 0, 0, dense_from=10**9)
     rows = select_for_decode(q[:3], index, 0, torch.zeros(3, dtype=torch.long))
@@ -290,10 +298,10 @@ def test_keys_and_values_may_lie_as_a_projection_leaves_them() -> None:
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
-@needs_kernel
-def test_what_is_no_number_is_not_hidden() -> None:
-    q, keys, values = (part.bfloat16() for part in random_context(0, 320, 7))
-    index = new_index(EVERYTHING, 320, dtype=torch.bfloat16)
+@on_kernel
+def test_what_is_no_number_is_not_hidden(dtype: torch.dtype) -> None:
+    q, keys, values = (part.to(dtype) for part in random_context(0, 320, 7))
+    index = new_index(EVERYTHING, 320, dtype=dtype)
     index.update(0, keys, 320)
     lists = select(q, index, 0, 0, dense_from=0)
     keys[0, 40, 3] = float("nan")
@@ -303,6 +311,7 @@ def test_what_is_no_number_is_not_hidden() -> None:
     assert out[:, 7:].isfinite().all()
 
 
+@on_both_paths
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("ratio", [1, 6, 7, 8])
 @pytest.mark.parametrize("tokens", [5, 320, 403])
@@ -346,6 +355,7 @@ def test_an_index_that_grew_and_was_rolled_back_equals_a_fresh_one(
     torch.testing.assert_close(grown.boxes(0), fresh.boxes(0))
 
 
+@on_both_paths
 def test_every_list_holds_globals_and_window_and_stays_within_its_budget() -> None:
     q, keys, _ = random_context(0, 640, 7)
     index = new_index(SMALL, 640)
@@ -362,6 +372,7 @@ def test_every_list_holds_globals_and_window_and_stays_within_its_budget() -> No
             assert len(chosen) - len(forced) <= SMALL.max_blocks
 
 
+@on_both_paths
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("most_groups", [2, 100])
 def test_the_far_block_that_is_asked_for_is_found(dtype: torch.dtype, most_groups: int) -> None:
@@ -381,6 +392,7 @@ def test_the_far_block_that_is_asked_for_is_found(dtype: torch.dtype, most_group
         assert all(10 in listed(decoded, head, row) for row in range(3))
 
 
+@on_both_paths
 def test_the_last_rows_and_the_first_layers_are_dense() -> None:
     q, keys, _ = random_context(0, 640, 7)
     config = replace(SMALL, dense_layers=1)
@@ -397,14 +409,16 @@ def test_the_last_rows_and_the_first_layers_are_dense() -> None:
     assert int(select_for_decode(q, index, 1, behind).counts.max()) < 40
 
 
+@on_both_paths
 @pytest.mark.parametrize("norm", [0.0, 1.0, 1e4, 1e18])
-def test_equal_keys_and_huge_norms_give_numbers(norm: float) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_equal_keys_and_huge_norms_give_numbers(norm: float, dtype: torch.dtype) -> None:
     q, keys, values = random_context(0, 400, 7)
-    q, keys = (q * norm).bfloat16(), (torch.ones_like(keys) * norm).bfloat16()
-    index = new_index(SMALL, 400, dtype=torch.bfloat16)
+    q, keys = (q * norm).to(dtype), (torch.ones_like(keys) * norm).to(dtype)
+    index = new_index(SMALL, 400, dtype=dtype)
     index.update(0, keys, 400)
     lists = select(q, index, 0, 0, dense_from=10**9)
-    assert attend_listed(q, keys, values.bfloat16(), lists, 0).isfinite().all()
+    assert attend_listed(q, keys, values.to(dtype), lists, 0).isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -466,13 +480,15 @@ def test_a_crossover_that_was_set_holds_for_every_implementation() -> None:
         assert not is_dense(101, config, CPU, dtype, 64)
 
 
+@on_kernel
 def test_without_one_only_the_kernel_reads_long_prompts_sparsely(
-    monkeypatch: pytest.MonkeyPatch,
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = replace(SMALL, crossover=None)
-    assert is_dense(WITH_KERNEL, config, CPU, torch.bfloat16, 64)
-    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.float32, 64)
-    assert is_dense(10 * WITH_KERNEL, config, torch.device("cuda"), torch.bfloat16, 64)
-    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.bfloat16, 64) == (load_native() is None)
-    monkeypatch.setattr("codekiln.attention.crossover.load_native", lambda: None)
-    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.bfloat16, 64)
+    assert is_dense(WITH_KERNEL, config, CPU, dtype, 64)
+    assert not is_dense(WITH_KERNEL + 1, config, CPU, dtype, 64)
+    assert is_dense(10 * WITH_KERNEL, config, CPU, dtype, 32)
+    assert is_dense(10 * WITH_KERNEL, config, CPU, torch.float16, 64)
+    assert is_dense(10 * WITH_KERNEL, config, torch.device("cuda"), dtype, 64)
+    monkeypatch.setattr("codekiln.attention.native.build.load_native", lambda: None)
+    assert is_dense(10 * WITH_KERNEL, config, CPU, dtype, 64)

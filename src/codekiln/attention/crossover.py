@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from codekiln.attention.config import SparseConfig
-from codekiln.attention.native import load_native, made_for
+from codekiln.attention.native import native_for
 
 # Measured with bench/attention_speed.py, see docs/attention.md.
 WITH_KERNEL = 4096
@@ -25,7 +25,5 @@ def is_dense(
     """
     if config.crossover is not None:
         return tokens <= config.crossover
-    if tokens <= WITH_KERNEL or not made_for(device, dtype, head_dim, config.block):
-        return True
     # Asked last: the kernel may have to be built.
-    return load_native() is None
+    return tokens <= WITH_KERNEL or native_for(device, dtype, head_dim, config.block) is None

@@ -27,7 +27,7 @@ def attend_dense(
 
     None where there is no kernel for these tensors.
     """
-    native = native or native_for(q, _ROWS)
+    native = native or native_for(q.device, q.dtype, q.shape[-1], _ROWS)
     if native is None:
         return None
     keys, values = rows_together(keys), rows_together(values)

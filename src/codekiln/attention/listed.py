@@ -26,7 +26,7 @@ def attend_listed(
         out: Tensor = kernels.attend_listed_triton(q, keys, values, lists, start)
         return out
     block = lists.config.block
-    native = native or native_for(q, block)
+    native = native or native_for(q.device, q.dtype, q.shape[-1], block)
     if native is None:
         return attend_gathered(q, keys, values, lists, start)
     keys, values = rows_together(keys), rows_together(values)
@@ -50,7 +50,7 @@ def attend_listed_rows(
         attended: Attended = kernels.attend_listed_rows_triton(q, keys, values, lists)
         return attended
     block, (rows, heads, head_dim) = lists.config.block, q.shape
-    native = native or native_for(q, block)
+    native = native or native_for(q.device, q.dtype, q.shape[-1], block)
     tail = keys.shape[1] // block * block
     if native is not None:
         keys, values = rows_together(keys), rows_together(values)

@@ -53,7 +53,7 @@ def select(
     """
     if layer < index.config.dense_layers:
         dense_from = 0
-    native = native or native_for(q, index.config.block)
+    native = native or native_for(q.device, q.dtype, q.shape[-1], index.config.block)
     if native is not None:
         return _select_compiled(q, index, layer, start, dense_from, native)
     return select_plain(q, index, layer, start, dense_from)
@@ -158,7 +158,7 @@ def select_for_decode(
     config = index.config
     blocks = index.blocks(layer)
     window = (config.window - behind).clamp(min=0).add(config.block - 1) // config.block
-    native = native or native_for(q, config.block)
+    native = native or native_for(q.device, q.dtype, q.shape[-1], config.block)
     if native is not None:
         ones = torch.ones_like(behind)
         readers = torch.stack(

@@ -1,5 +1,5 @@
-"""The compiled kernel: built where a compiler and the instructions are, proved, then used."""
+"""The compiled kernel: built where a compiler is, proved, then used."""
 
-from codekiln.attention.native.build import Native, load_native, made_for, native_for
+from codekiln.attention.native.build import Native, load_native, native_for
 
-__all__ = ["Native", "load_native", "made_for", "native_for"]
+__all__ = ["Native", "load_native", "native_for"]

@@ -1,11 +1,12 @@
-// Attention over lists of key blocks for AVX-512 with bfloat16 dot products (AVX512-BF16).
+// Attention over lists of key blocks.
 //
 // One item is one KV head and a run of rows that share a list. Its queries, all heads of the group
 // together, meet TILE keys at a time: scores in float32, online softmax (arXiv 2205.14135), weights
-// rounded to bfloat16 for the product with the values, sums in float32. A tile is put together from
-// listed blocks wherever they lie, so that a list costs what its keys cost.
+// rounded to the numbers of the values, sums in float32. A tile is put together from listed blocks
+// wherever they lie, so that a list costs what its keys cost.
 
-#include "simd.h"
+#include "bf16.h"
+#include "f32.h"
 
 namespace {
 
@@ -15,104 +16,72 @@ struct Item {
   int32_t own, own_seen;                     // first own key, or -1; how many the first row sees
 };
 
-// Keys as pairs along head_dim: packed[d / 2][key]; values as pairs of keys: packed[key / 2][d].
-template <int D>
+// Keys as words along head_dim: packed[d / PAIR][key]; values as words of keys: packed[key / PAIR][d].
+template <typename A, int D>
 struct Tile {
-  Buffer<uint32_t> keys = buffer<uint32_t>(D / 2 * TILE), values = buffer<uint32_t>(TILE / 2 * D);
+  using Element = typename A::Element;
+  using Word = typename A::Word;
+  Buffer<Word> keys = buffer<Word>(D / A::PAIR * TILE), values = buffer<Word>(TILE / A::PAIR * D);
   int filled = 0;
 
   // `count` keys from `k` and `v` on; the tile is padded with zeros when it is closed.
-  void add(const bf16* k, const bf16* v, int count) {
-    static const bf16 zeros[D] = {};
-    for (int j = 0; j < count; j += LANES) {
-      const bf16* rows[LANES];
-      for (int r = 0; r < LANES; ++r) rows[r] = k + (j + r) * D;
-      pack_columns<D>(rows, count - j, keys.get() + filled + j);
+  void add(const Element* k, const Element* v, int count) {
+    for (int j = 0; j < count; j += A::LANES) {
+      const Element* rows[A::LANES];
+      for (int r = 0; r < A::LANES; ++r) rows[r] = k + (j + r) * D;
+      A::template pack_columns<D>(rows, count - j, keys.get() + filled + j);
     }
-    for (int j = 0; j < count; j += 2) {
-      const bf16 *even = v + j * D, *odd = j + 1 < count ? v + (j + 1) * D : zeros;
-      uint32_t* to = values.get() + (filled + j) / 2 * D;
-      for (int d = 0; d < D; d += LANES) {
-        const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)(even + d)));
-        const __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)(odd + d)));
-        _mm512_store_si512(to + d, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
-      }
-    }
+    for (int j = 0; j < count; j += A::PAIR)
+      A::template pack_rows<D>(v + j * D, count - j, values.get() + (filled + j) / A::PAIR * D);
     filled += count;
   }
 
   void close() {
-    for (int j = (filled + LANES - 1) / LANES * LANES; j < TILE; j += LANES)
-      for (int d = 0; d < D / 2; ++d)
-        _mm512_store_si512(keys.get() + d * TILE + j, _mm512_setzero_si512());
-    const int from = (filled + 1) / 2;
-    std::memset(values.get() + from * D, 0, sizeof(uint32_t) * (TILE / 2 - from) * D);
+    const int columns = (filled + A::LANES - 1) / A::LANES * A::LANES;
+    for (int d = 0; d < D / A::PAIR; ++d)
+      std::memset(keys.get() + d * TILE + columns, 0, sizeof(Word) * (TILE - columns));
+    const int rows = (filled + A::PAIR - 1) / A::PAIR;
+    std::memset(values.get() + rows * D, 0, sizeof(Word) * (TILE / A::PAIR - rows) * D);
   }
 };
 
 // R rows meet one tile. `seen` is the number of its keys that each row sees, null for all.
-template <int D, int R>
-inline void meet(const uint32_t* q, const Tile<D>& tile, float* top, float* total, float* out,
-                 float scale, const int* seen) {
+template <typename A, int D, int R>
+inline void meet(const typename A::Word* q, const Tile<A, D>& tile, float* top, float* total,
+                 float* out, float scale, const int* seen) {
+  constexpr int WORDS = D / A::PAIR;
   alignas(64) float scores[R][TILE];
-  for (int c = 0; c < TILE; c += PART) {
-    __m512 sums[R][4];
-    for (int r = 0; r < R; ++r)
-      for (int i = 0; i < 4; ++i) sums[r][i] = _mm512_setzero_ps();
-    add_products<R>(sums, q, D / 2, tile.keys.get() + c, TILE, D / 2);
-    for (int r = 0; r < R; ++r)
-      for (int i = 0; i < 4; ++i) _mm512_store_ps(&scores[r][c + LANES * i], sums[r][i]);
-  }
+  for (int c = 0; c < TILE; c += A::COLUMNS)
+    A::template multiply<R>(&scores[0][c], TILE, nullptr, q, WORDS, tile.keys.get() + c, TILE, WORDS);
 
-  alignas(64) uint32_t weights[R][TILE / 2];
-  float shrink[R];
+  alignas(64) typename A::Word weights[R][TILE / A::PAIR];
+  float keep[R];
   for (int r = 0; r < R; ++r) {
     if (seen) std::fill(&scores[r][std::clamp(seen[r], 0, TILE)], &scores[r][0] + TILE, -INFINITY);
-    __m512 x[8], most = _mm512_set1_ps(LOWEST);
-    for (int i = 0; i < 8; ++i) {
-      x[i] = _mm512_mul_ps(_mm512_load_ps(&scores[r][LANES * i]), _mm512_set1_ps(scale));
-      // Huge norms must not give inf - inf; what is no number stays none.
-      x[i] = _mm512_min_ps(_mm512_set1_ps(-LOWEST), x[i]);
-      most = _mm512_max_ps(most, x[i]);
-    }
-    const float now = std::max(top[r], _mm512_reduce_max_ps(most));
-    shrink[r] = now == top[r] ? 1.0f : std::exp(top[r] - now);
-    top[r] = now;
-    __m512 sum = _mm512_setzero_ps();
-    for (int i = 0; i < 8; ++i) {
-      x[i] = exp_of_negative(_mm512_sub_ps(x[i], _mm512_set1_ps(now)));
-      sum = _mm512_add_ps(sum, x[i]);
-    }
-    for (int i = 0; i < 4; ++i)
-      _mm512_store_si512(&weights[r][LANES * i],
-                         (__m512i)_mm512_cvtne2ps_pbh(x[2 * i + 1], x[2 * i]));
-    total[r] = total[r] * shrink[r] + _mm512_reduce_add_ps(sum);
+    keep[r] = A::weigh(scores[r], scale, top[r], total[r], weights[r]);
   }
 
-  for (int c = 0; c < D; c += PART) {
-    __m512 sums[R][4];
-    for (int r = 0; r < R; ++r)
-      for (int i = 0; i < 4; ++i)
-        sums[r][i] = _mm512_mul_ps(_mm512_set1_ps(shrink[r]),
-                                   _mm512_load_ps(out + r * D + c + LANES * i));
-    add_products<R>(sums, weights[0], TILE / 2, tile.values.get() + c, D, TILE / 2);
-    for (int r = 0; r < R; ++r)
-      for (int i = 0; i < 4; ++i) _mm512_store_ps(out + r * D + c + LANES * i, sums[r][i]);
-  }
+  for (int c = 0; c < D; c += A::COLUMNS)
+    A::template multiply<R>(out + c, D, keep, weights[0], TILE / A::PAIR, tile.values.get() + c, D,
+                            TILE / A::PAIR);
 }
 
-template <int D>
+template <typename A, int D>
 class Rows {
+  using Element = typename A::Element;
+  using Word = typename A::Word;
+  static constexpr int WORDS = D / A::PAIR;
+
  public:
   explicit Rows(int most)
-      : queries_(buffer<uint32_t>(most * D / 2)), out_(buffer<float>(most * D)),
+      : queries_(buffer<Word>(most * WORDS)), out_(buffer<float>(most * D)),
         top_(buffer<float>(most)), total_(buffer<float>(most)), seen_(buffer<int>(most)) {}
 
-  void begin(const bf16* q, const Item& item, int heads, int ratio) {
+  void begin(const Element* q, const Item& item, int heads, int ratio) {
     count_ = item.rows * ratio;
     for (int t = 0; t < item.rows; ++t) {
       const int64_t from = (int64_t(item.first_row + t) * heads + item.head * ratio) * D;
-      std::memcpy(queries_.get() + t * ratio * (D / 2), q + from, sizeof(bf16) * ratio * D);
+      std::memcpy(queries_.get() + t * ratio * WORDS, q + from, sizeof(Element) * ratio * D);
     }
     std::fill_n(top_.get(), count_, LOWEST);
     std::fill_n(total_.get(), count_, 0.0f);
@@ -120,14 +89,15 @@ class Rows {
   }
 
   // All rows meet the tile, which is empty afterwards. Row t sees `seen + t` keys, or all of them.
-  void meet_tile(Tile<D>& tile, float scale, bool causal, int seen, int ratio) {
+  void meet_tile(Tile<A, D>& tile, float scale, bool causal, int seen, int ratio) {
     tile.close();
     const bool partly = causal || tile.filled < TILE;
     if (partly)
       for (int r = 0; r < count_; ++r)
         seen_[r] = causal ? std::min(seen + r / ratio, tile.filled) : tile.filled;
     int r = 0;
-    for (; r + MOST_ROWS <= count_; r += MOST_ROWS) meet_rows<MOST_ROWS>(r, tile, scale, partly);
+    static_assert(A::ROWS == 6, "the cases below are the rest of a division by it");
+    for (; r + A::ROWS <= count_; r += A::ROWS) meet_rows<A::ROWS>(r, tile, scale, partly);
     switch (count_ - r) {
       case 5: meet_rows<5>(r, tile, scale, partly); break;
       case 4: meet_rows<4>(r, tile, scale, partly); break;
@@ -138,45 +108,48 @@ class Rows {
     tile.filled = 0;
   }
 
-  void finish(bf16* out, float* lse, const Item& item, int heads, int ratio) const {
+  void finish(Element* out, float* lse, const Item& item, int heads, int ratio) const {
     for (int r = 0; r < count_; ++r) {
       const int64_t row = int64_t(item.first_row + r / ratio) * heads + item.head * ratio + r % ratio;
       const float inverse = total_[r] > 0 ? 1.0f / total_[r] : 0.0f;
-      for (int d = 0; d < D; ++d) out[row * D + d] = to_bf16(out_[r * D + d] * inverse);
+      for (int d = 0; d < D; ++d) out[row * D + d] = A::narrow(out_[r * D + d] * inverse);
       lse[row] = total_[r] > 0 ? top_[r] + std::log(total_[r]) : -INFINITY;
     }
   }
 
  private:
   template <int R>
-  void meet_rows(int r, const Tile<D>& tile, float scale, bool partly) {
-    meet<D, R>(queries_.get() + r * (D / 2), tile, top_.get() + r, total_.get() + r,
+  void meet_rows(int r, const Tile<A, D>& tile, float scale, bool partly) {
+    meet<A, D, R>(queries_.get() + r * WORDS, tile, top_.get() + r, total_.get() + r,
                out_.get() + r * D, scale, partly ? seen_.get() + r : nullptr);
   }
 
-  Buffer<uint32_t> queries_;
+  Buffer<Word> queries_;
   Buffer<float> out_, top_, total_;
   Buffer<int> seen_;
   int count_ = 0;
 };
 
-template <int D>
-void attend(const bf16* q, const int64_t* keys, const int64_t* values, int64_t head_stride,
-            bf16* out, float* lse, const Item* items, int count, const int32_t* lists, int block,
+template <typename A, int D>
+void attend(const void* queries, const int64_t* keys, const int64_t* values, int64_t head_stride,
+            void* to, float* lse, const Item* items, int count, const int32_t* lists, int block,
             int heads, int kv_heads, int threads) {
+  using Element = typename A::Element;
+  const Element* q = static_cast<const Element*>(queries);
+  Element* out = static_cast<Element*>(to);
   const int ratio = heads / kv_heads;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   int most = 0;
   for (int i = 0; i < count; ++i) most = std::max(most, items[i].rows * ratio);
 #pragma omp parallel num_threads(threads)
   {
-    Rows<D> rows(most);
-    Tile<D> tile;
+    Rows<A, D> rows(most);
+    Tile<A, D> tile;
 #pragma omp for schedule(dynamic, 1)
     for (int i = 0; i < count; ++i) {
       const Item& item = items[i];
-      const bf16* k = reinterpret_cast<const bf16*>(keys[item.sequence]) + item.head * head_stride;
-      const bf16* v = reinterpret_cast<const bf16*>(values[item.sequence]) + item.head * head_stride;
+      const Element* k = reinterpret_cast<const Element*>(keys[item.sequence]) + item.head * head_stride;
+      const Element* v = reinterpret_cast<const Element*>(values[item.sequence]) + item.head * head_stride;
       rows.begin(q, item, heads, ratio);
       for (int b = 0; b < item.blocks; ++b) {
         const int64_t at = int64_t(lists[item.list + b]) * block * D;
@@ -195,19 +168,32 @@ void attend(const bf16* q, const int64_t* keys, const int64_t* values, int64_t h
   }
 }
 
+template <typename A>
+auto attend_for(int head_dim) {
+  return head_dim == 64 ? attend<A, 64> : head_dim == 128 ? attend<A, 128> : nullptr;
+}
+
 }  // namespace
 
-// q, out: bfloat16 [rows, heads, head_dim]; lse: float32 [rows, heads]; keys, values: addresses of
-// bfloat16 [kv_heads, n, head_dim] per sequence, `head_stride` elements from head to head; lists:
-// block numbers; a block has `block` keys. Returns 0, or 1 for sizes that this was not made for.
-extern "C" int codekiln_attend(const void* q, const int64_t* keys, const int64_t* values,
-                               int64_t head_stride, void* out, float* lse, const void* items,
-                               int count, const int32_t* lists, int block, int heads, int kv_heads,
-                               int head_dim, int threads) {
-  if (block < LANES || block > TILE || TILE % block) return 1;
-  const auto run = head_dim == 64 ? attend<64> : head_dim == 128 ? attend<128> : nullptr;
+// Whether the functions below take bfloat16; float32 they take everywhere.
+extern "C" int codekiln_has_bf16() { return HAS_BF16; }
+
+// q, out: [rows, heads, head_dim]; lse: float32 [rows, heads]; keys, values: addresses of
+// [kv_heads, n, head_dim] per sequence, `head_stride` elements from head to head; all bfloat16 or
+// all float32; lists: block numbers; a block has `block` keys. Returns 0, or 1 for what this was
+// not made for.
+extern "C" int codekiln_attend(int is_bf16, const void* q, const int64_t* keys,
+                               const int64_t* values, int64_t head_stride, void* out, float* lse,
+                               const void* items, int count, const int32_t* lists, int block,
+                               int heads, int kv_heads, int head_dim, int threads) {
+  if (block < MOST_LANES || block > TILE || TILE % block) return 1;
+#if HAS_BF16
+  const auto run = is_bf16 ? attend_for<Bf16>(head_dim) : attend_for<F32>(head_dim);
+#else
+  const auto run = is_bf16 ? nullptr : attend_for<F32>(head_dim);
+#endif
   if (!run) return 1;
-  run(static_cast<const bf16*>(q), keys, values, head_stride, static_cast<bf16*>(out), lse,
-      static_cast<const Item*>(items), count, lists, block, heads, kv_heads, threads);
+  run(q, keys, values, head_stride, out, lse, static_cast<const Item*>(items), count, lists, block,
+      heads, kv_heads, threads);
   return 0;
 }

@@ -27,7 +27,7 @@ from torch import Tensor
 from codekiln.core.settings import load_settings
 
 _SOURCES = tuple(Path(__file__).with_name(name) for name in ("attend.cpp", "select.cpp"))
-_HEADER = Path(__file__).with_name("simd.h")
+_HEADERS = tuple(Path(__file__).with_name(name) for name in ("common.h", "bf16.h", "f32.h"))
 _FLAGS = (
     "-std=c++17",
     "-O3",
@@ -59,13 +59,14 @@ class Choice(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """The loaded kernels."""
+    """The loaded kernels, which take tensors of `dtypes`."""
 
     library: ctypes.CDLL
+    dtypes: frozenset[torch.dtype]
 
     def attend(
         self,
-        q: Tensor,  # bfloat16 [rows, heads, head_dim], contiguous
+        q: Tensor,  # [rows, heads, head_dim], contiguous
         context: Context,
         items: Tensor,  # int32 [items, 8], see attend.cpp
         lists: Tensor,  # int32, flat
@@ -76,6 +77,7 @@ class Native:
         out = torch.empty_like(q)
         lse = torch.empty(rows, heads)
         failed = self.library.codekiln_attend(
+            q.dtype == torch.bfloat16,
             *(_address(tensor) for tensor in (q, context.keys, context.values)),
             ctypes.c_int64(context.head_stride),
             *(_address(tensor) for tensor in (out, lse, items)),
@@ -87,14 +89,14 @@ class Native:
             head_dim,
             torch.get_num_threads(),
         )
-        assert not failed, f"the kernel was not made for {q.shape} with blocks of {block}"
+        assert not failed, f"the kernel was not made for {q.dtype} {q.shape} with blocks of {block}"
         return out, lse
 
     def select(
         self,
-        q: Tensor,  # bfloat16 [rows, heads, head_dim], contiguous
-        means: Tensor,  # bfloat16 [kv_heads, blocks, head_dim]
-        boxes: Tensor,  # bfloat16 [low or high, kv_heads, groups, head_dim]
+        q: Tensor,  # [rows, heads, head_dim], contiguous
+        means: Tensor,  # of q's dtype, [kv_heads, blocks, head_dim]
+        boxes: Tensor,  # of q's dtype, [low or high, kv_heads, groups, head_dim]
         readers: Tensor,  # int32 [readers, 6], see select.cpp
         span: int,
         choice: Choice,
@@ -103,6 +105,7 @@ class Native:
 
         `span` neighbouring readers share their work.
         """
+        assert q.dtype == means.dtype == boxes.dtype
         assert means.stride()[1:] == boxes.stride()[2:] == (q.shape[-1], 1)
         kv_heads, count = means.shape[0], len(readers)
         most = max(1, int(readers[:, 3].max()))
@@ -110,6 +113,7 @@ class Native:
         lists = torch.zeros(kv_heads, count, most, dtype=torch.int32)
         counts = torch.zeros(kv_heads, count, dtype=torch.int32)
         failed = self.library.codekiln_select(
+            q.dtype == torch.bfloat16,
             *(_address(tensor) for tensor in (q, means)),
             ctypes.c_int64(means.stride(0)),
             *(_address(tensor) for tensor in boxes),
@@ -126,26 +130,24 @@ class Native:
             q.shape[2],
             torch.get_num_threads(),
         )
-        assert not failed, f"the kernel was not made for {q.shape}"
+        assert not failed, f"the kernel was not made for {q.dtype} {q.shape}"
         return lists, counts
 
 
-def made_for(device: torch.device, dtype: torch.dtype, head_dim: int, block: int) -> bool:
-    """Whether the kernels were made for such tensors and blocks, wherever they can be built."""
-    return (
-        device.type == "cpu"
-        and dtype == torch.bfloat16
-        and head_dim in HEAD_DIMS
-        and 16 <= block <= 128
-        and 128 % block == 0
-    )
-
-
-def native_for(q: Tensor, block: int) -> Native | None:
-    """The kernels for queries [.., head_dim], which are built only where they can be used."""
-    if not made_for(q.device, q.dtype, q.shape[-1], block):
+def native_for(
+    device: torch.device, dtype: torch.dtype, head_dim: int, block: int
+) -> Native | None:
+    """The kernels for such tensors and blocks of keys, built only where they can be used."""
+    if (
+        device.type != "cpu"
+        or dtype not in (torch.bfloat16, torch.float32)
+        or head_dim not in HEAD_DIMS
+        or not 16 <= block <= 128
+        or 128 % block
+    ):
         return None
-    return load_native()
+    native = load_native()
+    return native if native and dtype in native.dtypes else None
 
 
 def rows_together(part: Tensor) -> Tensor:
@@ -155,7 +157,7 @@ def rows_together(part: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where keys and values lie: int64 addresses [sequences] of bfloat16 [kv_heads, n, head_dim].
+    """Where keys and values lie: int64 addresses [sequences] of [kv_heads, n, head_dim].
 
     `head_stride` counts elements from head to head. The tensors must outlive it.
     """
@@ -199,7 +201,9 @@ def load_native() -> Native | None:
 
 def open_native(path: Path) -> Native:
     """Load a built library. Raises OSError."""
-    return Native(ctypes.CDLL(str(path)))
+    library = ctypes.CDLL(str(path))
+    has_bf16 = library.codekiln_has_bf16()
+    return Native(library, frozenset((torch.float32, *([torch.bfloat16] if has_bf16 else []))))
 
 
 def _key(compiler: str) -> str:
@@ -208,7 +212,7 @@ def _key(compiler: str) -> str:
         # -march=native gives other code on another processor of a shared home.
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         parts += [line for line in lines if line.startswith("flags")][:1]
-    sources = b"".join(path.read_bytes() for path in (*_SOURCES, _HEADER))
+    sources = b"".join(path.read_bytes() for path in (*_SOURCES, *_HEADERS))
     return hashlib.sha256(sources + "\0".join(parts).encode()).hexdigest()[:16]
 
 

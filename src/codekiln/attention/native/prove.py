@@ -5,6 +5,7 @@ Run in a process of its own, which may crash. Exit status 0 when they agree.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,28 +21,29 @@ from codekiln.attention.oracle import attend_oracle
 from codekiln.attention.report import covered_mass
 from codekiln.attention.selection import BlockLists, select, select_plain
 
-# bfloat16 weights and outputs: half a unit in the last place each, of values around one.
-TOLERANCE = 0.02
+# Of values around one. bfloat16: half a unit in the last place of weights and of outputs.
+TOLERANCE = {torch.bfloat16: 0.02, torch.float32: 1e-5}
 
 
 def main(path: str) -> int:
-    """Random lists for every head size that the kernel is made for."""
+    """Random lists for every number format and head size that the kernel is made for."""
     native = open_native(Path(path))
     config = SparseConfig(block=16, query_block=32, query_pool=8, global_tokens=16, window=32)
     random = torch.Generator().manual_seed(0)
-    for head_dim, ratio in ((64, 7), (128, 6)):
-        q = torch.randn(70, 2 * ratio, head_dim, generator=random).bfloat16()
-        keys = torch.randn(2, 390, head_dim, generator=random).bfloat16()
-        values = torch.randn(2, 390, head_dim, generator=random).bfloat16()
+    for dtype, (head_dim, ratio) in itertools.product(native.dtypes, ((64, 7), (128, 6))):
+        q = torch.randn(70, 2 * ratio, head_dim, generator=random).to(dtype)
+        keys = torch.randn(2, 390, head_dim, generator=random).to(dtype)
+        values = torch.randn(2, 390, head_dim, generator=random).to(dtype)
         chosen = torch.rand(2, 3, 20, generator=random).argsort(-1)[..., :11].sort(-1).values
         counts = torch.tensor([[11, 4, 0], [1, 11, 7]], dtype=torch.int32)
         lists = BlockLists(chosen.int(), counts, config)
         out = attend_listed(q, keys, values, lists, 320, native)
-        if (out.double() - attend_oracle(q, keys, values, lists, 320)).abs().max() > TOLERANCE:
-            print(f"attention is wrong for heads of {head_dim}", file=sys.stderr)
+        error = (out.double() - attend_oracle(q, keys, values, lists, 320)).abs().max()
+        if not error <= TOLERANCE[dtype]:
+            print(f"attention is wrong for {dtype} heads of {head_dim}", file=sys.stderr)
             return 1
         if not _selects_well(q, keys, config, native):
-            print(f"selection is wrong for heads of {head_dim}", file=sys.stderr)
+            print(f"selection is wrong for {dtype} heads of {head_dim}", file=sys.stderr)
             return 1
     return 0
 
@@ -55,7 +57,7 @@ def _selects_well(q: Tensor, keys: Tensor, config: SparseConfig, native: Native)
     wanted = select_plain(q, index, 0, 320, 10**9)
     return found.counts.equal(wanted.counts) and all(
         abs(covered_mass(q, keys, found, 320, at) - covered_mass(q, keys, wanted, 320, at))
-        < TOLERANCE
+        < TOLERANCE[q.dtype]
         for at in range(found.counts.shape[1])
     )
 

@@ -1,11 +1,11 @@
-// Which blocks of keys each reader looks at: codekiln.attention.selection in one pass, for AVX-512
-// with bfloat16 dot products.
+// Which blocks of keys each reader looks at: codekiln.attention.selection in one pass.
 //
 // One item is one KV head and a few neighbouring readers, which share the packing of the means and
 // the look at the groups' boxes. Averaged queries of all heads of the group meet the means TILE at a
 // time; the shares of attention stay in float32.
 
-#include "simd.h"
+#include "bf16.h"
+#include "f32.h"
 
 #include <numeric>
 #include <vector>
@@ -23,87 +23,63 @@ struct Choice {
   float threshold;
 };
 
-template <int D>
+// Of rows of queries and packed columns.
+template <typename A, int D>
 class Scores {
+  using Element = typename A::Element;
+  using Word = typename A::Word;
+  static constexpr int WORDS = D / A::PAIR;
+
  public:
-  explicit Scores(int most_rows, int most_columns)
+  Scores(int most_rows, int most_columns)
       : width_((most_columns + TILE - 1) / TILE * TILE),
-        values_(buffer<float>(size_t(most_rows) * width_)), packed_(buffer<uint32_t>(D / 2 * TILE)) {}
+        values_(buffer<float>(size_t(most_rows) * width_)), packed_(buffer<Word>(WORDS * TILE)) {}
 
   float* row(int r) { return values_.get() + size_t(r) * width_; }
 
   // row r, column c = queries[r] . columns[c], or added to what is there.
-  void add(const uint32_t* queries, int rows, const bf16* const* columns, int count, bool onto) {
+  void add(const Word* queries, int rows, const Element* const* columns, int count, bool onto) {
     for (int from = 0; from < count; from += TILE) {
-      for (int j = 0; j < TILE; j += LANES)
-        pack_columns<D>(columns + from + j, std::max(0, count - from - j), packed_.get() + j);
+      for (int j = 0; j < TILE; j += A::LANES)
+        A::template pack_columns<D>(columns + from + j, std::max(0, count - from - j),
+                                    packed_.get() + j);
       int r = 0;
-      for (; r + MOST_ROWS <= rows; r += MOST_ROWS) meet<MOST_ROWS>(queries, r, from, onto);
+      for (; r + A::ROWS <= rows; r += A::ROWS) meet<A::ROWS>(queries, r, from, onto);
       for (; r < rows; ++r) meet<1>(queries, r, from, onto);
-    }
-  }
-
-  // The first `count` scores of a row times `scale` become shares; `into` gets their squares times
-  // `weight`.
-  void add_squares(int r, int count, float scale, float weight, float* into) {
-    float* x = row(r);
-    __m512 most = _mm512_set1_ps(LOWEST);
-    for (int i = 0; i < count; i += LANES) {
-      const __mmask16 used = count - i >= LANES ? 0xffff : (1u << (count - i)) - 1;
-      __m512 v = _mm512_mul_ps(_mm512_load_ps(x + i), _mm512_set1_ps(scale));
-      // Huge norms must not give inf - inf; no number counts as nothing.
-      v = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(LOWEST)), _mm512_set1_ps(-LOWEST));
-      v = _mm512_mask_mov_ps(_mm512_set1_ps(LOWEST), used, v);
-      _mm512_store_ps(x + i, v);
-      most = _mm512_max_ps(most, v);
-    }
-    const __m512 top = _mm512_set1_ps(_mm512_reduce_max_ps(most));
-    __m512 sum = _mm512_setzero_ps();
-    for (int i = 0; i < count; i += LANES) {
-      const __mmask16 used = count - i >= LANES ? 0xffff : (1u << (count - i)) - 1;
-      const __m512 e = _mm512_maskz_mov_ps(
-          used, exp_of_negative(_mm512_sub_ps(_mm512_load_ps(x + i), top)));
-      _mm512_store_ps(x + i, e);
-      sum = _mm512_add_ps(sum, e);
-    }
-    const __m512 part = _mm512_set1_ps(std::sqrt(weight) / _mm512_reduce_add_ps(sum));
-    for (int i = 0; i < count; i += LANES) {
-      const __m512 share = _mm512_mul_ps(_mm512_load_ps(x + i), part);
-      _mm512_storeu_ps(into + i, _mm512_fmadd_ps(share, share, _mm512_loadu_ps(into + i)));
     }
   }
 
  private:
   template <int R>
-  void meet(const uint32_t* queries, int r, int from, bool onto) {
-    for (int c = 0; c < TILE; c += PART) {
-      __m512 sums[R][4];
-      for (int i = 0; i < R; ++i)
-        for (int j = 0; j < 4; ++j)
-          sums[i][j] = onto ? _mm512_load_ps(row(r + i) + from + c + LANES * j) : _mm512_setzero_ps();
-      add_products<R>(sums, queries + r * (D / 2), D / 2, packed_.get() + c, TILE, D / 2);
-      for (int i = 0; i < R; ++i)
-        for (int j = 0; j < 4; ++j) _mm512_store_ps(row(r + i) + from + c + LANES * j, sums[i][j]);
-    }
+  void meet(const Word* queries, int r, int from, bool onto) {
+    float keep[R];
+    std::fill_n(keep, R, 1.0f);
+    for (int c = 0; c < TILE; c += A::COLUMNS)
+      A::template multiply<R>(row(r) + from + c, width_, onto ? keep : nullptr, queries + r * WORDS,
+                              WORDS, packed_.get() + c, TILE, WORDS);
   }
 
   int width_;
   Buffer<float> values_;
-  Buffer<uint32_t> packed_;
+  Buffer<Word> packed_;
 };
 
-template <int D>
+template <typename A, int D>
 class Selector {
+  using Element = typename A::Element;
+  using Word = typename A::Word;
+  static constexpr int WORDS = D / A::PAIR;
+
  public:
   Selector(const Choice& choice, int ratio, int most_rows, int most_blocks, int span)
       : choice_(choice), ratio_(ratio), blocks_(most_blocks),
-        scores_(most_rows, most_blocks + choice.group), queries_(buffer<uint32_t>(most_rows * D / 2)),
-        sizes_(buffer<uint32_t>(most_rows * D / 2)), begins_(span + 1),
-        shares_(size_t(span) * (most_blocks + LANES)), chosen_(most_blocks) {}
+        scores_(most_rows, most_blocks + choice.group), queries_(buffer<Word>(most_rows * WORDS)),
+        sizes_(buffer<Word>(most_rows * WORDS)), begins_(span + 1),
+        shares_(size_t(span) * (most_blocks + MOST_LANES)), chosen_(most_blocks) {}
 
   // `means`, `low` and `high` are those of the KV head; lists [span][most] and counts [span] are
   // filled. `q` points to the first head of the group in row 0, rows are `stride` apart.
-  void run(const bf16* q, int64_t stride, const bf16* means, const bf16* low, const bf16* high,
+  void run(const Element* q, int64_t stride, const Element* means, const Element* low, const Element* high,
            const Reader* readers, int span, int32_t* lists, int64_t most, int32_t* counts) {
     int top = 0;
     for (int i = 0; i < span; ++i)
@@ -129,28 +105,24 @@ class Selector {
   }
 
  private:
-  size_t width() const { return blocks_ + LANES; }
+  size_t width() const { return blocks_ + MOST_LANES; }
 
   bool has_far(const Reader& reader) const {
     return !reader.dense && reader.window > choice_.globals;
   }
 
   // Means of neighbouring rows, all heads of the group, from place `at` on; how many.
-  int pool(const bf16* q, int64_t stride, const Reader& reader, int at) {
+  int pool(const Element* q, int64_t stride, const Reader& reader, int at) {
     int made = 0;
     for (int from = 0; from < reader.rows;) {
       const int to = std::min(reader.rows, from + choice_.pool - (reader.phase + from) % choice_.pool);
       for (int head = 0; head < ratio_; ++head, ++made) {
-        bf16* mean = reinterpret_cast<bf16*>(queries_.get() + (at + made) * (D / 2));
+        Element* mean = reinterpret_cast<Element*>(queries_.get() + (at + made) * WORDS);
         for (int d = 0; d < D; ++d) {
           float sum = 0;
-          for (int t = from; t < to; ++t) {
-            const uint32_t bits = uint32_t(q[(reader.first_row + t) * stride + head * D + d]) << 16;
-            float value;
-            std::memcpy(&value, &bits, 4);
-            sum += value;
-          }
-          mean[d] = to_bf16(sum / (to - from));
+          for (int t = from; t < to; ++t)
+            sum += A::wide(q[(reader.first_row + t) * stride + head * D + d]);
+          mean[d] = A::narrow(sum / (to - from));
         }
       }
       from = to;
@@ -168,25 +140,24 @@ class Selector {
       std::fill_n(into, width(), 0.0f);
       const int rows = begins_[i + 1] - begins_[i], count = static_cast<int>(visible(readers[i]));
       for (int r = 0; r < rows && count; ++r)
-        scores_.add_squares(begins_[i] + r, count, scale, 1.0f / rows, into);
-      for (int c = 0; c < count; c += LANES)
-        _mm512_storeu_ps(into + c, _mm512_sqrt_ps(_mm512_loadu_ps(into + c)));
+        A::add_squares(scores_.row(begins_[i] + r), count, scale, 1.0f / rows, into);
+      A::root(into, count);
     }
   }
 
   // The blocks before `top` that are scored, ascending: those of the groups whose boxes allow most.
-  void look(const bf16* low, const bf16* high, const Reader* readers, int span, int top) {
+  void look(const Element* low, const Element* high, const Reader* readers, int span, int top) {
     const int groups = (top + choice_.group - 1) / choice_.group;
     order_.resize(groups);
     std::iota(order_.begin(), order_.end(), 0);
     if (groups > choice_.most_groups) {
       const int rows = begins_[span];
-      for (int i = 0; i < rows * (D / 2); ++i) sizes_[i] = queries_[i] & 0x7fff7fffu;
+      A::sizes(queries_.get(), rows * WORDS, sizes_.get());
       corners_.resize(size_t(2) * groups * D);
       for (int64_t i = 0; i < int64_t(groups) * D; ++i) {
-        const float least = wide(low[i]), most = wide(high[i]);
-        corners_[i] = to_bf16((least + most) / 2);
-        corners_[int64_t(groups) * D + i] = to_bf16((most - least) / 2);
+        const float least = A::wide(low[i]), most = A::wide(high[i]);
+        corners_[i] = A::narrow((least + most) / 2);
+        corners_[int64_t(groups) * D + i] = A::narrow((most - least) / 2);
       }
       for (int part = 0; part < 2; ++part) {
         columns_.clear();
@@ -241,34 +212,29 @@ class Selector {
     return count;
   }
 
-  static float wide(bf16 value) {
-    const uint32_t bits = uint32_t(value) << 16;
-    float out;
-    std::memcpy(&out, &bits, 4);
-    return out;
-  }
-
   auto by_worth() const {
     return [this](int a, int b) { return worth_[a] != worth_[b] ? worth_[a] > worth_[b] : a < b; };
   }
 
   Choice choice_;
   int ratio_, blocks_;
-  Scores<D> scores_;
-  Buffer<uint32_t> queries_, sizes_;
+  Scores<A, D> scores_;
+  Buffer<Word> queries_, sizes_;
   std::vector<int> begins_;
   std::vector<float> shares_, worth_;
   std::vector<uint8_t> chosen_;
   std::vector<int> members_, order_;
-  std::vector<const bf16*> columns_;
-  std::vector<bf16> corners_;
+  std::vector<const Element*> columns_;
+  std::vector<Element> corners_;
 };
 
-template <int D>
-void select(const bf16* q, const bf16* means, int64_t means_stride, const bf16* low,
-            const bf16* high, int64_t box_stride, const Reader* readers, int count, int span,
+template <typename A, int D>
+void select(const void* queries, const void* means, int64_t means_stride, const void* low,
+            const void* high, int64_t box_stride, const Reader* readers, int count, int span,
             const Choice& choice, int32_t* lists, int64_t most, int32_t* counts, int heads,
             int kv_heads, int threads) {
+  using Element = typename A::Element;
+  const auto part = [](const void* all, int64_t at) { return static_cast<const Element*>(all) + at; };
   const int ratio = heads / kv_heads, spans = (count + span - 1) / span;
   int blocks = 1, rows = 0;
   for (int i = 0; i < count; ++i) blocks = std::max(blocks, readers[i].before);
@@ -280,33 +246,42 @@ void select(const bf16* q, const bf16* means, int64_t means_stride, const bf16* 
   }
 #pragma omp parallel num_threads(threads)
   {
-    Selector<D> selector(choice, ratio, rows, blocks, span);
+    Selector<A, D> selector(choice, ratio, rows, blocks, span);
 #pragma omp for schedule(dynamic, 1)
     for (int item = 0; item < kv_heads * spans; ++item) {
       const int head = item / spans, first = item % spans * span;
       const int64_t place = int64_t(head) * count + first;
-      selector.run(q + int64_t(head) * ratio * D, int64_t(heads) * D, means + head * means_stride,
-                   low + head * box_stride, high + head * box_stride, readers + first,
-                   std::min(span, count - first), lists + place * most, most, counts + place);
+      selector.run(part(queries, int64_t(head) * ratio * D), int64_t(heads) * D,
+                   part(means, head * means_stride), part(low, head * box_stride),
+                   part(high, head * box_stride), readers + first, std::min(span, count - first), lists + place * most, most, counts + place);
     }
   }
 }
 
+template <typename A>
+auto select_for(int head_dim) {
+  return head_dim == 64 ? select<A, 64> : head_dim == 128 ? select<A, 128> : nullptr;
+}
+
 }  // namespace
 
-// q: bfloat16 [rows, heads, head_dim]; means, low, high: bfloat16 [kv_heads, .., head_dim], KV heads
-// `means_stride` and `box_stride` elements apart; lists: int32 [kv_heads, count, most]; counts: int32
-// [kv_heads, count]. `span` readers share their packing. Returns 0, or 1 for other head sizes.
-extern "C" int codekiln_select(const void* q, const void* means, int64_t means_stride,
+// q: [rows, heads, head_dim]; means, low, high: [kv_heads, .., head_dim], KV heads `means_stride` and
+// `box_stride` elements apart; all bfloat16 or all float32; lists: int32 [kv_heads, count, most];
+// counts: int32 [kv_heads, count]. `span` readers share their packing. Returns 0, or 1 for what this
+// was not made for.
+extern "C" int codekiln_select(int is_bf16, const void* q, const void* means, int64_t means_stride,
                                const void* low, const void* high, int64_t box_stride,
                                const void* readers, int count, int span, const void* choice,
                                void* lists, int64_t most, void* counts, int heads, int kv_heads,
                                int head_dim, int threads) {
-  const auto run = head_dim == 64 ? select<64> : head_dim == 128 ? select<128> : nullptr;
+#if HAS_BF16
+  const auto run = is_bf16 ? select_for<Bf16>(head_dim) : select_for<F32>(head_dim);
+#else
+  const auto run = is_bf16 ? nullptr : select_for<F32>(head_dim);
+#endif
   if (!run) return 1;
-  run(static_cast<const bf16*>(q), static_cast<const bf16*>(means), means_stride,
-      static_cast<const bf16*>(low), static_cast<const bf16*>(high), box_stride,
-      static_cast<const Reader*>(readers), count, span, *static_cast<const Choice*>(choice),
-      static_cast<int32_t*>(lists), most, static_cast<int32_t*>(counts), heads, kv_heads, threads);
+  run(q, means, means_stride, low, high, box_stride, static_cast<const Reader*>(readers), count, span,
+      *static_cast<const Choice*>(choice), static_cast<int32_t*>(lists), most,
+      static_cast<int32_t*>(counts), heads, kv_heads, threads);
   return 0;
 }
