@@ -53,5 +53,5 @@ def test_keys_behind_the_rows_are_not_seen(dtype: torch.dtype) -> None:
 def test_other_tensors_are_left_to_pytorch() -> None:
     q, keys, values = random_context(1, 100, 7)
     assert attend_dense(q.half(), keys.half(), values.half(), 0) is None
-    odd = [part[..., :32].contiguous() for part in (q, keys, values)]
-    assert attend_dense(*odd, 0) is None
+    q, keys, values = (part[..., :32].contiguous() for part in (q, keys, values))
+    assert attend_dense(q, keys, values, 0) is None

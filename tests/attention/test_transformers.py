@@ -143,6 +143,28 @@ def test_decode_is_really_sparse_with_the_own_cache_only(model: Any) -> None:
     assert not torch.allclose(ours[1], wanted[1], atol=0.1)
 
 
+@pytest.mark.parametrize("cache", [SparseCache, DynamicCache], ids=["own cache", "theirs"])
+def test_a_short_prompt_stays_dense_whoever_stands_beside_it(model: Any, cache: Any) -> None:
+    register_transformers(replace(NARROW, crossover=100))
+    inputs = prompts(model, 200, 60)
+    _, wanted = generate(model, "sdpa", inputs)
+    _, found = generate(model, NAME, inputs, past_key_values=cache())
+    torch.testing.assert_close(found[:, 1], wanted[:, 1], atol=2e-3, rtol=2e-3)
+    assert not torch.allclose(found[0, 0], wanted[0, 0], atol=0.1)
+
+
+def test_a_prompt_read_in_pieces_is_the_same(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = replace(SMALL, min_blocks=1, max_blocks=3, most_groups=2, crossover=0, dense_rows=20)
+    register_transformers(chosen)
+    inputs = prompts(model, 210, 131)
+    model.set_attn_implementation(NAME)
+    with torch.no_grad():
+        whole = model(**inputs).logits
+        monkeypatch.setattr("codekiln.attention.hf.interface._PIECE", 64)
+        pieces = model(**inputs).logits
+    torch.testing.assert_close(pieces, whole, atol=1e-4, rtol=1e-4)
+
+
 def test_a_copied_cache_goes_on_by_itself_and_a_dropped_one_is_freed(model: Any) -> None:
     ids = prompts(model, 160)["input_ids"]
     model.set_attn_implementation(NAME)

@@ -52,7 +52,8 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def swiglu(gate_up: Tensor) -> Tensor:
     """silu(gate) * up for gate_up [..., 2 * width], gate first (arXiv 2002.05202)."""
     gate, up = gate_up.chunk(2, dim=-1)
-    return F.silu(gate) * up
+    # In place: memory for the product would be fetched anew at every call, as long as it is large.
+    return F.silu(gate).mul_(up)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ sliding windows, other scales) goes to transformers' own SDPA with a full mask, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -24,6 +24,9 @@ from codekiln.attention.selection import select
 NAME = "hierarchical_sparse"
 # No row of a decode step counts as one of a prompt's last, which look at everything.
 _NEVER = 1 << 60
+# Rows that are attended at once. Lists grow with rows times tokens: of a whole prompt of 32,768
+# tokens they would take more memory than its keys.
+_PIECE = 1024
 
 
 def register(config: SparseConfig | None = None) -> None:
@@ -84,7 +87,6 @@ def attention_function(config: SparseConfig) -> Callable[..., tuple[Tensor, None
             pads = [0] * len(query) if mask is None else (~mask).sum(1).tolist()
         usable = (
             pads is not None
-            and not is_dense(tokens, config, query.device, query.dtype, query.shape[-1])
             # A foreign cache has no index; for one row, making it costs as much as attending.
             and (rows > 1 or is_kept(key))
             and not dropout
@@ -95,29 +97,58 @@ def attention_function(config: SparseConfig) -> Callable[..., tuple[Tensor, None
             and query.device.type == "cpu"
             and not query.requires_grad
         )
-        if not usable or pads is None:
-            full = _widened(attention_mask, rows, tokens)
+
+        def dense(row: slice) -> Tensor:
+            mask = attention_mask if attention_mask is None else attention_mask[row]
+            full = _widened(mask, rows, tokens)
+            out: Tensor
             out, _ = sdpa_attention_forward(
-                module, query, key, value, full, dropout=dropout, scaling=scaling, **kwargs
+                module,
+                query[row],
+                key[row],
+                value[row],
+                full,
+                dropout=dropout,
+                scaling=scaling,
+                **kwargs,
             )
-            return out, None
+            return out
+
+        # By each sequence's own length: what it is given must not hang on its neighbours.
+        short = [
+            is_dense(tokens - pad, config, query.device, query.dtype, query.shape[-1])
+            for pad in pads or ()
+        ]
+        if not usable or pads is None or all(short):
+            return dense(slice(None)), None
         out = query.new_zeros(query.shape[0], rows, query.shape[1], query.shape[3])
         for row, pad in enumerate(pads):
-            start = tokens - rows - pad
-            # Rows that are padding themselves stay zero.
-            skipped = max(0, -start)
-            own = query[row].transpose(0, 1)[skipped:]
-            if not len(own):
+            if short[row]:
+                out[row] = dense(slice(row, row + 1))[0]
                 continue
-            start = max(0, start)
-            index = indexed(key, row, pad, config)
+            # Rows that are padding themselves stay zero.
+            skipped = max(0, pad + rows - tokens)
             dense_from = tokens - pad - config.dense_rows if rows > 1 else _NEVER
-            lists = select(own, index, 0, start, dense_from)
+            index = indexed(key, row, pad, config)
             keys, values = key[row, :, pad:], value[row, :, pad:]
-            out[row, skipped:] = attend_listed(own, keys, values, lists, start)
+            before = tokens - rows - pad
+            for begin, end in _pieces(before + skipped, before + rows, config.query_block):
+                piece = slice(begin - before, end - before)
+                part = query[row, :, piece].transpose(0, 1)
+                lists = select(part, index, 0, begin, dense_from)
+                out[row, piece] = attend_listed(part, keys, values, lists, begin)
         return out, None
 
     return attend
+
+
+def _pieces(start: int, end: int, query_block: int) -> Iterator[tuple[int, int]]:
+    """Runs of about `_PIECE` positions, cut on the grid of query blocks."""
+    size = -(-_PIECE // query_block) * query_block
+    while start < end:
+        cut = min(end, start - start % query_block + size)
+        yield start, cut
+        start = cut
 
 
 def _widened(mask: Tensor | None, rows: int, tokens: int) -> Tensor | None:

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "common.h"
+#include "numbers.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512BF16__)
 #define HAS_BF16 1

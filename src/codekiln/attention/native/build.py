@@ -27,7 +27,7 @@ from torch import Tensor
 from codekiln.core.settings import load_settings
 
 _SOURCES = tuple(Path(__file__).with_name(name) for name in ("attend.cpp", "select.cpp"))
-_HEADERS = tuple(Path(__file__).with_name(name) for name in ("common.h", "bf16.h", "f32.h"))
+_HEADERS = tuple(Path(__file__).with_name(name) for name in ("numbers.h", "bf16.h", "f32.h"))
 _FLAGS = (
     "-std=c++17",
     "-O3",

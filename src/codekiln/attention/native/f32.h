@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "common.h"
+#include "numbers.h"
 
 namespace {
 
