@@ -38,6 +38,7 @@ from codekiln.engine import (
     Event,
     Finished,
     GenerationRequest,
+    TokenGuard,
     detect_hardware,
 )
 from codekiln.models import (
@@ -217,7 +218,18 @@ class LocalBackend:
         sampling = replace(request.sampling, stop=request.sampling.stop + request.prompt.stop)
         seed = secrets.randbits(32) if sampling.seed is None else sampling.seed
         return [
-            GenerationRequest(tokens, sampling.with_seed(seed + sample))
+            GenerationRequest(
+                tokens,
+                sampling.with_seed(seed + sample),
+                None
+                if request.guard is None
+                else TokenGuard(
+                    request.guard(sample),
+                    self._tokenizer.token_bytes,
+                    self._tokenizer.eos_ids,
+                    sampling.stop,
+                ),
+            )
             for sample in range(request.n)
         ]
 
@@ -331,11 +343,12 @@ def _completion(sample: _Sample, finished: Finished) -> Completion:
     logprobs = finished.token_logprobs
     return Completion(
         text=finished.text,
-        # A guard is never given here, so a completion cannot end by one.
+        # A guard that refuses everything leaves the answer where it stands, as a limit does.
         finish_reason="length" if finished.reason == "guard" else finished.reason,
         prompt_tokens=len(sample.generation.prompt),
         completion_tokens=len(finished.tokens),
         logprob=None if logprobs is None else sum(logprobs),
         token_logprobs=logprobs,
         seed=finished.seed,
+        drawn_tokens=finished.drawn,
     )

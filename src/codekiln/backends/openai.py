@@ -47,6 +47,7 @@ from codekiln.core.errors import (
     BackendUnavailableError,
     CodekilnError,
     ContextOverflowError,
+    UsageError,
 )
 
 T = TypeVar("T")
@@ -113,6 +114,11 @@ class OpenAIBackend:
         pieces: bool = True,
     ) -> Iterator[Delta]:
         """See Backend."""
+        if any(request.guard is not None for request in requests):
+            raise UsageError(
+                "a guard takes text back while it is written, which this backend cannot do yet",
+                "Use a local model, or no guard",
+            )
         outbox: queue.SimpleQueue[Delta | None] = queue.SimpleQueue()
         task = self._start(self._run(tuple(requests), cancel, outbox.put))
         task.when_ended(lambda: outbox.put(None))

@@ -6,12 +6,13 @@ Every implementation passes the conformance suite in tests/backends.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self, cast, get_args
 
 from codekiln.core import Prompt, Sampling
 from codekiln.core.errors import UsageError
+from codekiln.core.text_guard import TextGuard
 
 FinishReason = Literal["stop", "length", "cancelled"]
 # Of the embedded engine: "sparse" reads every prompt sparsely, "auto" those where it pays.
@@ -34,12 +35,14 @@ KV_TOKEN_BYTES = "kv_token_bytes"
 class CompletionRequest:
     """`n` independent completions of one prompt.
 
-    Sample i of a request with seed s uses seed s + i, so that a batch can be repeated.
+    Sample i of a request with seed s uses seed s + i, so that a batch can be repeated. `guard`
+    makes the guard of a sample; a backend that cannot take text back refuses it with a UsageError.
     """
 
     prompt: Prompt
     sampling: Sampling
     n: int = 1
+    guard: Callable[[int], TextGuard] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Completion:
     """One finished completion; `text` does not include the prefill nor the stop string.
 
     `token_logprobs` and `logprob` (their sum) are None when the backend cannot tell. `seed` is
-    the one that was used.
+    the one that was used. `drawn_tokens` also counts what a guard took back; None: not told.
     """
 
     text: str
@@ -57,6 +60,7 @@ class Completion:
     logprob: float | None = None
     token_logprobs: tuple[float, ...] | None = None
     seed: int | None = None
+    drawn_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

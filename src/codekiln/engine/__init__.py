@@ -16,6 +16,7 @@ from codekiln.engine.engine import Engine, EngineLimits, EngineStats
 from codekiln.engine.guard import Accept, DecodeGuard, GuardDecision, RollBack
 from codekiln.engine.hardware import Hardware, detect_hardware
 from codekiln.engine.sequence import Event, Finished, GenerationRequest
+from codekiln.engine.token_guard import TokenGuard
 
 __all__ = [
     "Accept",
@@ -30,5 +31,6 @@ __all__ = [
     "GuardDecision",
     "Hardware",
     "RollBack",
+    "TokenGuard",
     "detect_hardware",
 ]

@@ -321,6 +321,7 @@ class Engine:
     def _settle(self, sequence: Sequence, drawn: Draw | None, logits: Tensor) -> Event | None:
         """Ask the guard about a drawn token, append it or roll back, and end what has ended."""
         guard = sequence.request.guard
+        sequence.drawn += 1
         while guard is not None and drawn is not None:
             decision = guard.inspect(sequence.tokens, drawn.token)
             if isinstance(decision, Accept):
@@ -347,6 +348,7 @@ class Engine:
                     0 if sequence.prompt.is_shared else sequence.prompt.length
                 )
             drawn = self._draw_one(self._spec(sequence), logits)
+            sequence.drawn += 1
         if drawn is None:
             return self._leave(sequence, "guard")
         text = sequence.accept(drawn.token, drawn.logprob)

@@ -27,13 +27,17 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a completion ended. `tokens` include the end token when there was one."""
+    """How a completion ended. `tokens` include the end token when there was one.
+
+    `drawn` also counts the tokens that a guard took back.
+    """
 
     reason: FinishReason
     text: str
     tokens: tuple[int, ...]
     token_logprobs: tuple[float, ...] | None
     seed: int
+    drawn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Sequence:
     bans: dict[int, set[int]] = field(default_factory=dict)
     rejections: int = 0  # since the completion was last longer than ever before
     longest: int = 0
+    drawn: int = 0
     _random: np.random.Generator = field(init=False)
     _stream: TextStream = field(init=False)
     _text: list[str] = field(default_factory=list)
@@ -116,5 +121,5 @@ class Sequence:
         rest = self._stream.finish()
         self._text.append(rest)
         logprobs = tuple(self.logprobs) if self.request.sampling.logprobs else None
-        finished = Finished(reason, self.text, tuple(self.tokens), logprobs, self.seed)
+        finished = Finished(reason, self.text, tuple(self.tokens), logprobs, self.seed, self.drawn)
         return Event(self.ticket, rest, finished)

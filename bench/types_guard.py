@@ -1,0 +1,206 @@
+"""Type errors with and without the guard: TypeScript and Python, judged by another checker.
+
+    python bench/types_guard.py --language typescript --model qwen2.5-coder-0.5b [--seeds 4]
+
+Draws every problem of HumanEval at temperature 1 with the same seeds, plainly and under the guard
+(every guarded sample counts), and judges each answer: `tsc --strict` for TypeScript, mypy for
+Python, which is not what the guard asks. A retry is the next plain draw of the same problem where
+the first one does not compile. One JSON line per sample in --out; what is there is not drawn again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from codekiln.backends import CompletionRequest
+from codekiln.backends.local import LocalBackend, open_local
+from codekiln.core import Sampling
+from codekiln.evals.modes import seed_of
+from codekiln.evals.problems import Problem, problem_of
+from codekiln.evals.scorer import ScorerProcess
+from codekiln.generation.prompts import build_prompt
+from codekiln.generation.schedule import form_of
+from codekiln.typeflow.guard import TypeGuard
+from codekiln.typeflow.oracles import find_oracle, open_oracle
+from codekiln.verify import extract_code
+
+SUITES = {"typescript": "multipl-e", "python": "humaneval"}
+ARMS = ("plain", "retry", "guard")
+MAX_TOKENS = 1024
+_TSC = ("--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--pretty", "false")
+_MYPY = (sys.executable, "-m", "mypy", "--no-error-summary", "--check-untyped-defs")
+_TSC_MORE = ("--moduleDetection", "force", "--module", "esnext", "--moduleResolution", "bundler")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def problems_of(language: str) -> list[Problem]:
+    with ScorerProcess() as scorer:
+        shown = scorer.load(SUITES[language], language)
+    return [problem_of(public) for public in shown.problems]
+
+
+def tsc_errors(codes: list[str]) -> list[list[str]]:
+    """What `tsc --strict` says about each program, each a module of its own."""
+    tool = find_oracle("typescript").path
+    assert tool is not None, "codekiln setup typescript"
+    with tempfile.TemporaryDirectory() as folder:
+        names = [f"a{number}.ts" for number in range(len(codes))]
+        for name, code in zip(names, codes, strict=True):
+            Path(folder, name).write_text(code, "utf-8")
+        done = subprocess.run(
+            [str(tool), *_TSC, *_TSC_MORE, "--types", "", *names],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+    found: list[list[str]] = [[] for _ in codes]
+    for line in done.stdout.splitlines():
+        if matched := re.match(r"a(\d+)\.ts\((\d+),\d+\): error (TS\d+): (.*)", line):
+            found[int(matched[1])].append(f"{matched[3]} line {matched[2]}: {matched[4]}")
+    return found
+
+
+def mypy_errors(codes: list[str]) -> list[list[str]]:
+    """What mypy says about each program."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "answer.py")
+        for code in codes:
+            path.write_text(code, "utf-8")
+            done = subprocess.run(
+                [*_MYPY, "--cache-dir", f"{folder}/cache", "answer.py"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+            )
+            found.append([line for line in done.stdout.splitlines() if ": error:" in line])
+    return found
+
+
+JUDGES: dict[str, Callable[[list[str]], list[list[str]]]] = {
+    "typescript": tsc_errors,
+    "python": mypy_errors,
+}
+
+
+def draw(
+    backend: LocalBackend, problems: Sequence[Problem], arm: str, seeds: int, language: str
+) -> Iterator[dict[str, Any]]:
+    """All samples of some problems in one arm, drawn together."""
+    guards: dict[tuple[int, int], TypeGuard] = {}
+    window = backend.info.context_tokens or MAX_TOKENS
+    with contextlib.ExitStack() as oracles:
+
+        def request(number: int, problem: Problem) -> CompletionRequest:
+            prompt = build_prompt(
+                problem.task,
+                form=problem.form or form_of(problem.task),
+                count_tokens=backend.count_tokens,
+                budget_tokens=window - MAX_TOKENS,
+            )
+
+            def guard(sample: int) -> TypeGuard:
+                oracle = oracles.enter_context(open_oracle(language))
+                guards[number, sample] = TypeGuard(oracle, language, prompt.prefill)
+                return guards[number, sample]
+
+            # The retry is drawn with the seeds behind those of the first draw.
+            first = seed_of(problem, 0) + (seeds if arm == "retry" else 0)
+            sampling = Sampling(temperature=1.0, max_tokens=MAX_TOKENS, seed=first)
+            return CompletionRequest(prompt, sampling, seeds, guard if arm == "guard" else None)
+
+        begun = time.perf_counter()
+        requests = [request(number, problem) for number, problem in enumerate(problems)]
+        answers = backend.complete(requests)
+        seconds = (time.perf_counter() - begun) / (len(problems) * seeds)
+    for number, (problem, completions) in enumerate(zip(problems, answers, strict=True)):
+        prefill = requests[number].prompt.prefill
+        for sample, item in enumerate(completions):
+            guard = guards.get((number, sample))
+            yield {
+                "problem": problem.id,
+                "arm": arm,
+                "seed": sample,
+                "text": item.text,
+                "code": extract_code(item.text, language, prefill=prefill, task=problem.task),
+                "finish": item.finish_reason,
+                "tokens": item.completion_tokens,
+                "drawn": item.drawn_tokens,
+                # The share of a batch, which is why no single sample's time can be told from it.
+                "seconds": seconds,
+                "guard": asdict(guard.report) if guard else None,
+            }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--language", choices=sorted(SUITES), default="typescript")
+    parser.add_argument("--model", default="qwen2.5-coder-0.5b")
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--limit", type=int, default=10_000)
+    parser.add_argument("--together", type=int, default=16, help="problems per batch")
+    parser.add_argument("--arm", choices=ARMS, action="append")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    out = arguments.out or Path(f"results/types/{arguments.language}_{arguments.model}.jsonl")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    done = {(line["problem"], line["arm"]) for line in lines}
+    problems = problems_of(arguments.language)[: arguments.limit]
+    with open_local(arguments.model) as backend:
+        for start in range(0, len(problems), arguments.together):
+            some = problems[start : start + arguments.together]
+            for arm in arguments.arm or ARMS:
+                left = [problem for problem in some if (problem.id, arm) not in done]
+                if not left:
+                    continue
+                made = list(draw(backend, left, arm, arguments.seeds, arguments.language))
+                judged = JUDGES[arguments.language]([line["code"] for line in made])
+                with out.open("a") as file:
+                    for line, errors in zip(made, judged, strict=True):
+                        lines.append({**line, "errors": errors})
+                        file.write(json.dumps(lines[-1]) + "\n")
+                wrong = sum(bool(line["errors"]) for line in lines if line["arm"] == arm)
+                of = sum(line["arm"] == arm for line in lines)
+                say(f"{start + len(some)}/{len(problems)} {arm}: {wrong} of {of} with errors")
+    report(lines)
+
+
+def report(lines: list[dict[str, Any]]) -> None:
+    """Per arm: samples with errors, tokens, seconds."""
+    by = {(line["problem"], line["arm"], line["seed"]): line for line in lines}
+    keys = sorted({(p, s) for p, a, s in by if all((p, b, s) in by for b in ARMS)})
+    print("| arm | samples | with errors | tokens | seconds, median |\n|---|---|---|---|---|")
+    for arm in ("plain", "plain, one retry", "guard", "guard, one retry"):
+        base = "guard" if arm.startswith("guard") else "plain"
+        errors, tokens, seconds = 0, 0.0, []
+        for problem, seed in keys:
+            line = by[problem, base, seed]
+            tokens += line["drawn"]
+            spent = line["seconds"]
+            if line["errors"] and "retry" in arm:
+                line = by[problem, "retry", seed]
+                tokens += line["drawn"]
+                spent += line["seconds"]
+            errors += bool(line["errors"])
+            seconds.append(spent)
+        print(f"| {arm} | {len(keys)} | {errors} | {tokens:.0f} | {median(seconds or [0]):.2f} |")
+
+
+if __name__ == "__main__":
+    main()

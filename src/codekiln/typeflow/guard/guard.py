@@ -1,0 +1,181 @@
+"""The guard of one text: asks a type checker about every finished statement, and takes back errors.
+
+What is covered: errors of the kinds in monotone.toml in finished statements, and every error of the
+finished code of a language whose compiler refuses them. What is not: code that does not parse far
+enough, code outside of a fence, modules that the checker does not find, all that comes behind the
+budget. Then the guard abstains, and its report says so.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from codekiln.core.text_guard import TakeBack
+from codekiln.typeflow.guard.braces_prefix import braces_prefix
+from codekiln.typeflow.guard.monotone import final_errors, monotone, rules_of
+from codekiln.typeflow.guard.prefix import Prefix
+from codekiln.typeflow.guard.python_prefix import python_prefix
+from codekiln.typeflow.oracles import Diagnostic, Oracle, OracleError
+
+_FENCE = re.compile(r"^```[\w+#.-]*[ \t]*\n", re.MULTILINE)
+_FENCE_END = re.compile(r"^```[ \t]*$", re.MULTILINE)
+_SETTLING = {"python": "\n", "typescript": ";}\n", "javascript": ";}\n"}
+
+
+@dataclass(frozen=True, slots=True)
+class GuardLimits:
+    """What one answer may cost: take-backs in all and at one place, checks, seconds of checking."""
+
+    take_backs: int = 16
+    at_one_place: int = 4
+    checks: int = 400
+    seconds: float = 30.0
+
+
+@dataclass(slots=True)
+class GuardReport:
+    """What the guard did; `abstained` says why it stopped, empty while it did not."""
+
+    checks: int = 0
+    take_backs: int = 0
+    seconds: float = 0.0
+    abstained: str = ""
+    rules: dict[str, int] = field(default_factory=dict)
+
+
+class TypeGuard:
+    """See TextGuard. `before` stands in front of the text: a prefill, or code to go on with.
+
+    `is_code`: the text is code from its first character; else code is what stands in a fence. With
+    `greedy` drawing again gives the same, so that what is taken back is always to be different.
+    """
+
+    def __init__(
+        self,
+        oracle: Oracle,
+        language: str,
+        before: str = "",
+        *,
+        is_code: bool = False,
+        greedy: bool = False,
+        limits: GuardLimits | None = None,
+    ) -> None:
+        self._oracle = oracle
+        self._language = language
+        self._before = before
+        self._is_code = is_code
+        self._greedy = greedy
+        self._limits = limits or GuardLimits()
+        self._rules = rules_of(language)
+        self._wakers = _SETTLING[language] + "`"
+        self._seen: tuple[int, bool] | None = None
+        self._refused: Counter[int] = Counter()
+        self._tolerated: set[tuple[str, int]] = set()
+        self.report = GuardReport()
+
+    def wakes(self, added: str) -> bool:
+        """See TextGuard."""
+        return not self.report.abstained and any(sign in added for sign in self._wakers)
+
+    def judge(self, text: str, *, ended: bool) -> TakeBack | None:
+        """See TextGuard."""
+        if self.report.abstained:
+            return None
+        whole = self._before + text
+        region = self._code(whole)
+        if region is None:
+            return None
+        start, end, is_closed = region
+        code = whole[start:end]
+        begun = time.perf_counter()
+        try:
+            found = self._look(code, is_finished=is_closed or ended)
+        except OracleError as error:
+            self.report.abstained = str(error)
+            return None
+        finally:
+            self.report.seconds += time.perf_counter() - begun
+        written = len(self._before) - start
+        return None if found is None else self._take_back(*found, code, written)
+
+    def _code(self, whole: str) -> tuple[int, int, bool] | None:
+        """Where the code is, and whether its fence is closed."""
+        if self._is_code:
+            return 0, len(whole), False
+        opened = _FENCE.search(whole)
+        if opened is None:
+            return None
+        closed = _FENCE_END.search(whole, opened.end())
+        return opened.end(), closed.start() if closed else len(whole), closed is not None
+
+    def _look(self, code: str, *, is_finished: bool) -> tuple[Diagnostic, int] | None:
+        """The first error that stays and where its statement begins."""
+        prefix = self._prefix(code)
+        if is_finished:
+            known = prefix or Prefix("", 0, 0)
+            prefix = replace(known, program=code, finished=len(code), made=None)
+        if prefix is None or (prefix.finished, is_finished) == self._seen:
+            return None
+        self._seen = prefix.finished, is_finished
+        self._spend()
+        if self.report.abstained:
+            return None
+        self.report.checks += 1
+        diagnostics = self._oracle.check(prefix.program)
+        if any(found.code in self._rules.unknown for found in diagnostics):
+            # What it imports is not here: then the checker guesses.
+            return None
+        stays = (
+            final_errors(diagnostics, prefix, self._rules)
+            if is_finished
+            else monotone(diagnostics, prefix, self._rules)
+        )
+        for found in stays:
+            if (found.code, found.start) not in self._tolerated:
+                return found, prefix.statement
+        return None
+
+    def _spend(self) -> None:
+        limits, report = self._limits, self.report
+        if report.checks >= limits.checks:
+            report.abstained = f"{limits.checks} checks were made"
+        elif report.seconds >= limits.seconds:
+            report.abstained = f"checking took {limits.seconds:g} s"
+        elif report.take_backs >= limits.take_backs:
+            report.abstained = f"{limits.take_backs} errors were taken back"
+
+    def _take_back(
+        self, found: Diagnostic, statement: int, code: str, written: int
+    ) -> TakeBack | None:
+        """From the error's own expression on, then from its statement on, then let it be.
+
+        `written` is where the text begins in `code`; what stands before cannot be taken back.
+        """
+        line = self._statement_of(found, statement, code)
+        tries = self._refused[line]
+        if tries >= self._limits.at_one_place or found.start < written:
+            self._tolerated.add((found.code, found.start))
+            return None
+        self._refused[line] += 1
+        self.report.take_backs += 1
+        self.report.rules[found.code] = self.report.rules.get(found.code, 0) + 1
+        self._seen = None
+        first_tries = self._limits.at_one_place // 2
+        if tries < first_tries:
+            return TakeBack(found.start - written)
+        return TakeBack(max(line, written) - written, differently=self._greedy)
+
+    def _statement_of(self, found: Diagnostic, statement: int, code: str) -> int:
+        """Where the statement with the error begins; for an earlier one, its line."""
+        if found.start >= statement:
+            return statement
+        line = code.rfind("\n", 0, found.start) + 1
+        return line + len(code[line:]) - len(code[line:].lstrip())
+
+    def _prefix(self, code: str) -> Prefix | None:
+        if self._language == "python":
+            return python_prefix(code)
+        return braces_prefix(code, self._language)

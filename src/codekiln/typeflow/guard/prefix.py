@@ -1,0 +1,25 @@
+"""A text that is still being written, as a program that a type checker can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """`program` is text[:finished] and what closes it.
+
+    `statement` is where the last finished statement begins. In the ranges `loops` a type may be
+    widened by what comes later in the loop. `made` is where the outermost class begins that is
+    still open, which may get more attributes. In the ranges `excused` something may be meant to
+    fail.
+    """
+
+    program: str
+    finished: int
+    statement: int
+    loops: tuple[Range, ...] = ()
+    made: int | None = None
+    excused: tuple[Range, ...] = ()

@@ -1,0 +1,237 @@
+"""The guard, with real type checkers: errors are taken back, and nothing that may become valid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from codekiln.core.text_guard import TakeBack
+from codekiln.typeflow.guard import GuardLimits, TypeGuard
+from codekiln.typeflow.oracles import Diagnostic, find_oracle, open_oracle
+from codekiln.typeflow.oracles.oracle import LspOracle
+
+needs_typescript = pytest.mark.skipif(
+    find_oracle("typescript").path is None, reason="codekiln setup typescript"
+)
+
+
+@pytest.fixture(scope="module")
+def python() -> Iterator[LspOracle]:
+    with open_oracle("python") as oracle:
+        yield oracle
+
+
+@pytest.fixture(scope="module")
+def typescript() -> Iterator[LspOracle]:
+    with open_oracle("typescript") as oracle:
+        yield oracle
+
+
+def write(guard: TypeGuard, text: str) -> tuple[TakeBack, str] | None:
+    """Write a text in small pieces; the first take-back, and what had been written then."""
+    for end in range(3, len(text) + 3, 3):
+        if guard.wakes(text[end - 3 : end]):
+            found = guard.judge(text[:end], ended=False)
+            if found is not None:
+                return found, text[:end]
+    found = guard.judge(text, ended=True)
+    return None if found is None else (found, text)
+
+
+PYTHON_ERRORS = {
+    "missing attribute": ("def f(a: int):\n    a.push(1)\n    return a\n", "a.push"),
+    "wrong argument": ("def f(a: int):\n    x = len(a)\n    return x\n", "a)"),
+    "wrong operand": ("def f(a: int, b: list[str]):\n    return a + b\n", "a + b"),
+    "wrong return": ("def f(a: int) -> str:\n    if a:\n        return a\n", "a\n"),
+    "too many arguments": ("def f(a: int):\n    return f(a, 2)\n", "2)"),
+    "in a lambda": ("def f(a: int):\n    return (lambda: a.x)()\n", "a.x"),
+}
+
+
+@pytest.mark.parametrize("name", PYTHON_ERRORS)
+def test_an_error_of_python_is_taken_back_from_its_expression_on(
+    python: LspOracle, name: str
+) -> None:
+    code, wrong = PYTHON_ERRORS[name]
+    found = write(TypeGuard(python, "python", is_code=True), code)
+    assert found is not None
+    assert code[found[0].to :].startswith(wrong)
+    assert found[0].differently
+
+
+# Valid programs, of which some prefix has an error that what follows takes away.
+PYTHON_VALID = {
+    "a name that is bound in the loop later": (
+        "def f(xs: list[int]) -> int:\n    last = None\n    total = 0\n    for x in xs:\n"
+        "        if total > 0:\n            total += last + x\n        total += 1\n"
+        "        last = x\n    return total\n"
+    ),
+    "an attribute that a later method makes": (
+        "class A:\n    def show(self) -> int:\n        return self.count + 1\n\n"
+        "    def __init__(self) -> None:\n        self.count = 0\n"
+    ),
+    "a function that is defined further down": (
+        "def f() -> int:\n    return g(1)\n\n\ndef g(x: int) -> int:\n    return x\n"
+    ),
+    "a return that comes at the end": (
+        "def f(x: int) -> int:\n    if x:\n        return 1\n    return 2\n"
+    ),
+    "asked whether it works": (
+        "def f(x: int) -> str:\n    try:\n        return x.decode()\n"
+        "    except AttributeError:\n        return str(x)\n"
+    ),
+    "a decorated function": (
+        "import functools\n\n\n@functools.cache\ndef f(x: int) -> int:\n"
+        "    return x if x < 2 else f(x - 1) + f(x - 2)\n"
+    ),
+    "a module that is not here": (
+        "from nowhere import thing\n\n\ndef f() -> int:\n    return thing.some(1).other + 2\n"
+    ),
+    "a header on its own": "match = 3\nfor x in [1]:\n    match += x\n",
+}
+
+
+@pytest.mark.parametrize("name", PYTHON_VALID)
+def test_valid_python_is_never_taken_back(python: LspOracle, name: str) -> None:
+    guard = TypeGuard(python, "python", is_code=True)
+    assert write(guard, PYTHON_VALID[name]) is None
+    assert guard.report.checks > 1
+    assert not guard.report.abstained
+
+
+TYPESCRIPT_ERRORS = {
+    "missing property": ("function f(a: number) {\n  return a.push(1);\n}\n", "push"),
+    "wrong argument": ("function f(a: number) {\n  return parseInt(a);\n}\n", "a)"),
+    "wrong return": ("function f(a: number): string {\n  return a;\n}\n", "return"),
+    "only at the end": ("function f(a: number): string {\n  if (a) { return ''; }\n}\n", "string"),
+    "unknown name": ("function f(): number {\n  return helper(1);\n}\n", "helper"),
+}
+
+
+@needs_typescript
+@pytest.mark.parametrize("name", TYPESCRIPT_ERRORS)
+def test_an_error_of_typescript_is_taken_back_from_its_expression_on(
+    typescript: LspOracle, name: str
+) -> None:
+    code, wrong = TYPESCRIPT_ERRORS[name]
+    found = write(TypeGuard(typescript, "typescript", is_code=True), code)
+    assert found is not None
+    assert code[found[0].to :].startswith(wrong)
+
+
+TYPESCRIPT_VALID = {
+    "narrowed to never until the loop assigns": (
+        "function f(xs: number[]): number {\n"
+        "  let best: { v: number } | null = null;\n"
+        "  for (const x of xs) {\n    if (best !== null && x > best.v) { best.v = x; }\n"
+        "    if (best === null) { best = { v: x }; }\n  }\n"
+        "  return best === null ? 0 : (best as { v: number }).v;\n}\n"
+    ),
+    "a flag that the loop turns": (
+        "function f(xs: number[]): boolean {\n  let done = false;\n"
+        "  while (done === false) {\n    if (xs.length > 3) { done = true; }\n    xs.push(1);\n"
+        "    if (done === true) { break; }\n  }\n  return done;\n}\n"
+    ),
+    "an array that grows": (
+        "function f(): number[] {\n  const out = [];\n  for (let i = 0; i < 3; i++) {\n"
+        "    out.push(i);\n  }\n  return out;\n}\n"
+    ),
+    "a property that is declared below": (
+        "class A {\n  show(): number { return this.count + 1; }\n  count: number = 0;\n}\n"
+    ),
+    "a function that is defined further down": (
+        "function f(): number {\n  return g(1);\n}\nfunction g(x: number): number {\n"
+        "  return x;\n}\n"
+    ),
+    "an object with a cast behind it": ("type P = { a: number };\nconst p: P = {\n} as P;\np.a;\n"),
+    "a recursive function without a declared return": (
+        "function f(n: number) {\n  if (n === 0) { return 1; }\n"
+        "  const rest: number = g(n - 1);\n  return n * rest;\n}\n"
+        "function g(n: number): number { return f(n) as number; }\n"
+    ),
+}
+
+
+@needs_typescript
+@pytest.mark.parametrize("name", TYPESCRIPT_VALID)
+def test_valid_typescript_is_never_taken_back(typescript: LspOracle, name: str) -> None:
+    guard = TypeGuard(typescript, "typescript", is_code=True)
+    assert write(guard, TYPESCRIPT_VALID[name]) is None
+    assert guard.report.checks > 1
+    assert not guard.report.abstained
+
+
+def test_only_the_code_in_a_fence_is_judged(python: LspOracle) -> None:
+    prose = "Use len(3)\nlike so:\n"
+    fenced = "```python\nx = 1\n```\n"
+    guard = TypeGuard(python, "python")
+    assert write(guard, f"{prose}{fenced}len(3)\n") is None
+    assert guard.report.checks == 2
+    found = write(TypeGuard(python, "python"), f"{prose}```python\nx = 1\nlen(3)\n```\n")
+    assert found is not None
+    assert found[1].startswith(f"{prose}```python\nx = 1\nlen(3)\n")
+
+
+def test_what_stands_in_front_counts_and_is_not_taken_back(python: LspOracle) -> None:
+    before = "```python\ndef f(a: int):\n    a.wrong\n"
+    guard = TypeGuard(python, "python", before)
+    text = "    b = a\n    b.push(1)\n"
+    found = write(guard, text)
+    assert found is not None
+    assert text[found[0].to :].startswith("b.push")
+
+
+def test_the_same_place_is_tried_again_from_further_back_and_then_let_be(
+    python: LspOracle,
+) -> None:
+    text = "x = 3\ny = [1, len(x)]\nz = 2\n"
+    guard = TypeGuard(python, "python", is_code=True)
+    starts = [found[0].to for _ in range(4) if (found := write(guard, text)) is not None]
+    expression, statement = text.index("x)"), text.index("y =")
+    assert starts == [expression, expression, statement, statement]
+    assert write(guard, text) is None
+    assert guard.report.take_backs == 4
+    assert guard.report.rules == {"invalid-argument-type": 4}
+
+
+def test_a_greedy_writer_is_always_made_to_write_something_else(python: LspOracle) -> None:
+    text = "x = 3\ny = [1, len(x)]\n"
+    guard = TypeGuard(python, "python", is_code=True, greedy=True)
+    found = [write(guard, text) for _ in range(4)]
+    assert all(item is not None and item[0].differently for item in found)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (GuardLimits(take_backs=2), "2 errors were taken back"),
+        (GuardLimits(checks=1), "1 checks were made"),
+        (GuardLimits(seconds=0.0), "checking took 0 s"),
+    ],
+)
+def test_behind_its_budget_it_abstains_and_says_why(
+    python: LspOracle, limits: GuardLimits, reason: str
+) -> None:
+    guard = TypeGuard(python, "python", is_code=True, limits=limits)
+    for _ in range(4):
+        write(guard, "x = 3\nlen(x)\n")
+    assert guard.report.abstained == reason
+    assert not guard.wakes("\n")
+
+
+def test_without_its_checker_it_abstains_and_says_why() -> None:
+    with open_oracle("python") as oracle:
+        guard = TypeGuard(oracle, "python", is_code=True)
+    assert write(guard, "x = 3\nlen(x)\n") is None
+    assert "was closed" in guard.report.abstained
+
+
+@needs_typescript
+def test_where_a_module_is_not_found_nothing_is_said(typescript: LspOracle) -> None:
+    text = "import { a } from './nowhere';\nconst b: number = 'x';\n"
+    assert write(TypeGuard(typescript, "typescript", is_code=True), text) is None
+
+
+def test_diagnostics_read_as_one_line() -> None:
+    assert str(Diagnostic(4, 5, "code", "what")) == "code at 4: what"
