@@ -11,9 +11,7 @@ the first one does not compile. One JSON line per sample in --out; what is there
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -55,23 +53,23 @@ def problems_of(language: str) -> list[Problem]:
 
 
 def tsc_errors(codes: list[str]) -> list[list[str]]:
-    """What `tsc --strict` says about each program, each a module of its own."""
+    """What `tsc --strict` says about each program.
+
+    One by one: where one file of several does not parse, it says nothing about types in the others.
+    """
     tool = find_oracle("typescript").path
     assert tool is not None, "codekiln setup typescript"
+    found = []
     with tempfile.TemporaryDirectory() as folder:
-        names = [f"a{number}.ts" for number in range(len(codes))]
-        for name, code in zip(names, codes, strict=True):
-            Path(folder, name).write_text(code, "utf-8")
-        done = subprocess.run(
-            [str(tool), *_TSC, *_TSC_MORE, "--types", "", *names],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-    found: list[list[str]] = [[] for _ in codes]
-    for line in done.stdout.splitlines():
-        if matched := re.match(r"a(\d+)\.ts\((\d+),\d+\): error (TS\d+): (.*)", line):
-            found[int(matched[1])].append(f"{matched[3]} line {matched[2]}: {matched[4]}")
+        for code in codes:
+            Path(folder, "answer.ts").write_text(code, "utf-8")
+            done = subprocess.run(
+                [str(tool), *_TSC, *_TSC_MORE, "--types", "", "answer.ts"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+            )
+            found.append([line for line in done.stdout.splitlines() if ": error TS" in line])
     return found
 
 
@@ -104,7 +102,7 @@ def draw(
     """All samples of some problems in one arm, drawn together."""
     guards: dict[tuple[int, int], TypeGuard] = {}
     window = backend.info.context_tokens or MAX_TOKENS
-    with contextlib.ExitStack() as oracles:
+    with open_oracle(language) as oracle:
 
         def request(number: int, problem: Problem) -> CompletionRequest:
             prompt = build_prompt(
@@ -115,8 +113,9 @@ def draw(
             )
 
             def guard(sample: int) -> TypeGuard:
-                oracle = oracles.enter_context(open_oracle(language))
-                guards[number, sample] = TypeGuard(oracle, language, prompt.prefill)
+                guards[number, sample] = TypeGuard(
+                    oracle, language, prompt.prefill, is_standalone=True
+                )
                 return guards[number, sample]
 
             # The retry is drawn with the seeds behind those of the first draw.

@@ -88,6 +88,10 @@ PYTHON_VALID = {
     "a module that is not here": (
         "from nowhere import thing\n\n\ndef f() -> int:\n    return thing.some(1).other + 2\n"
     ),
+    "a result that the loop surely finds": (
+        "def f(xs: list[int]) -> int:\n    best = None\n    for x in xs:\n"
+        "        if best is None or x > best:\n            best = x\n    return best\n"
+    ),
     "a header on its own": "match = 3\nfor x in [1]:\n    match += x\n",
 }
 
@@ -143,6 +147,11 @@ TYPESCRIPT_VALID = {
     "a function that is defined further down": (
         "function f(): number {\n  return g(1);\n}\nfunction g(x: number): number {\n"
         "  return x;\n}\n"
+    ),
+    "a parameter that the argument behind the function types": (
+        "function f(xs: string[]): number[] {\n"
+        "  return xs.reduce((acc, x) => {\n    acc.push(x.length);\n    return acc;\n"
+        "  }, [] as number[]);\n}\n"
     ),
     "an object with a cast behind it": ("type P = { a: number };\nconst p: P = {\n} as P;\np.a;\n"),
     "a recursive function without a declared return": (
@@ -231,6 +240,14 @@ def test_without_its_checker_it_abstains_and_says_why() -> None:
 def test_where_a_module_is_not_found_nothing_is_said(typescript: LspOracle) -> None:
     text = "import { a } from './nowhere';\nconst b: number = 'x';\n"
     assert write(TypeGuard(typescript, "typescript", is_code=True), text) is None
+
+
+@needs_typescript
+def test_a_standalone_answer_has_no_modules_that_are_not_found(typescript: LspOracle) -> None:
+    text = "import { a } from 'lodash';\nconst b: number = 1;\n"
+    found = write(TypeGuard(typescript, "typescript", is_code=True, is_standalone=True), text)
+    assert found is not None
+    assert text[found[0].to :].startswith("'lodash'")
 
 
 def test_diagnostics_read_as_one_line() -> None:

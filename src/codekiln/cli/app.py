@@ -13,6 +13,7 @@ from codekiln.cli.generate_command import EXAMPLES, generate
 from codekiln.cli.models_command import models
 from codekiln.cli.plan_command import plan
 from codekiln.cli.records_command import records, replay
+from codekiln.cli.setup_command import setup
 from codekiln.cli.types_command import types
 
 _HELP = """Ask for code, get code that has been checked.
@@ -71,4 +72,5 @@ app.command(name="replay")(replay)
 app.command(name="records")(records)
 app.command(name="plan")(plan)
 app.command(name="types")(types)
+app.command(name="setup")(setup)
 app.command(name="doctor")(doctor)

@@ -27,6 +27,7 @@ from codekiln.generation.environment import processor_facts, processor_name
 from codekiln.models import ModelStatus, list_models
 from codekiln.models.progress import format_bytes
 from codekiln.sandbox import IsolationLevel, available_isolations
+from codekiln.typeflow.oracles import find_oracle, oracle_languages
 
 State = Literal["ok", "absent", "problem"]
 
@@ -88,6 +89,7 @@ def diagnose() -> tuple[Diagnosis, ...]:
         *_isolation(),
         *_weights(settings),
         _pip(),
+        *_type_checkers(),
         *_toolchains(),
         _variables(),
     )
@@ -247,6 +249,16 @@ def _pip() -> Diagnosis:
         "not in this environment; weights come from the hub only",
         f"{sys.executable} -m ensurepip",
     )
+
+
+def _type_checkers() -> Iterator[Diagnosis]:
+    for language in oracle_languages():
+        found = find_oracle(language)
+        name = f"type checker {language}"
+        if found.path is None:
+            yield Diagnosis(name, "absent", f"no {found.tool}; not needed yet", found.remedy)
+        else:
+            yield Diagnosis(name, "ok", f"{found.version} at {found.path}")
 
 
 def _toolchains() -> Iterator[Diagnosis]:

@@ -83,6 +83,14 @@ def generate(
             "long one is read faster so.",
         ),
     ] = "auto",
+    guard: Annotated[
+        str,
+        typer.Option(
+            "--guard",
+            help="types: a type checker looks at drafts while they are written, and errors are "
+            "written anew (local models; Python, TypeScript, JavaScript); none.",
+        ),
+    ] = "none",
     seed: Annotated[
         int | None, typer.Option("--seed", help="Makes the same request give the same answer.")
     ] = None,
@@ -133,7 +141,7 @@ def generate(
     from codekiln.cli.evidence import print_code, print_evidence
     from codekiln.core.files import write_atomic
     from codekiln.generation import Event, Options, generate_recorded
-    from codekiln.generation.options import as_strategy
+    from codekiln.generation.options import as_guard, as_strategy
 
     options = Options(
         n,
@@ -144,6 +152,7 @@ def generate(
         unsafe,
         as_strategy(strategy),
         as_attention(attention),
+        as_guard(guard),
     )
     target = _writable_target(out) if out is not None else None
     fitting = read_context(context or ())

@@ -26,9 +26,10 @@ from codekiln.generation import environment, records
 from codekiln.generation.checking import isolation_for
 from codekiln.generation.confidence import Evidence
 from codekiln.generation.events import LoadingProgress, OnEvent, ignore
-from codekiln.generation.options import Options, Strategy
+from codekiln.generation.options import Guard, Options, Strategy
 from codekiln.generation.pipeline import Result, answer_task
 from codekiln.generation.tasks import read_task
+from codekiln.generation.type_guards import require_checker
 from codekiln.languages import get_language
 
 # The name by which the embedded engine calls itself.
@@ -63,6 +64,7 @@ def generate(
     unsafe: bool = False,
     strategy: Strategy = "auto",
     attention: Attention = "auto",
+    guard: Guard = "none",
     on_event: OnEvent | None = None,
     cancel: Cancel | None = None,
 ) -> Answer:
@@ -70,13 +72,14 @@ def generate(
 
     At most `n` candidates are drawn by `model` (a name or path; default CODEKILN_MODEL), or by the
     server at `api_base`, or by a `backend` that the caller opened and keeps, which saves loading
-    the weights for every call; `attention` is for a model that is opened here. Look at
+    the weights for every call; `attention` is for a model that is opened here; `guard` "types" has
+    a type checker look at drafts while a local model writes them. Look at
     `answer.code`, `answer.verified` and `answer.why_unverified`.
 
     Raises UsageError for a malformed request and other CodekilnErrors for what fails on the way;
     a model that finds no good answer is not an error.
     """
-    options = Options(n, max_tokens, temperature, seed, verify, unsafe, strategy, attention)
+    options = Options(n, max_tokens, temperature, seed, verify, unsafe, strategy, attention, guard)
     ready = as_task(task, language=language, context=context)
     return generate_recorded(
         ready,
@@ -150,6 +153,8 @@ def run_unrecorded(
     started = time.monotonic()
     # A machine without a sandbox is told so before minutes go into drafts.
     isolation = isolation_for(task, unsafe=options.unsafe) if options.verify else None
+    if options.guard == "types":
+        require_checker(task.language)
     wanted = model or load_settings().model
     opened: AbstractContextManager[Backend]
     if backend is not None:

@@ -14,6 +14,7 @@ from codekiln.core import Candidate, Prompt, Sampling, Task
 from codekiln.core.errors import BackendError, CancelledError
 from codekiln.generation.events import Event, OnEvent, Stage
 from codekiln.generation.options import Options
+from codekiln.generation.type_guards import TypeGuards
 from codekiln.verify import extract_code
 
 
@@ -43,6 +44,7 @@ def draw(
     backend: Backend,
     on_event: OnEvent,
     cancel: Cancel | None,
+    guards: TypeGuards | None = None,
 ) -> tuple[Candidate, ...]:
     """The candidates of one round, a greedy one first. `options.seed` must be set.
 
@@ -55,7 +57,8 @@ def draw(
     requests = []
     if drafts.greedy:
         greedy = Sampling(max_tokens=options.max_tokens, seed=seed, logprobs=True)
-        requests.append(CompletionRequest(drafts.prompt, greedy))
+        guard = guards.of(drafts.prompt, greedy=True) if guards else None
+        requests.append(CompletionRequest(drafts.prompt, greedy, guard=guard))
     warm_count = drafts.count - len(requests)
     if warm_count:
         warm = Sampling(
@@ -64,7 +67,8 @@ def draw(
             seed=seed + len(requests),
             logprobs=True,
         )
-        requests.append(CompletionRequest(drafts.prompt, warm, n=warm_count))
+        guard = guards.of(drafts.prompt) if guards else None
+        requests.append(CompletionRequest(drafts.prompt, warm, n=warm_count, guard=guard))
     completions = _listen(drafts, requests, backend, on_event, cancel)
     return tuple(
         _candidate(task, drafts, sample, completion, warmth)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from codekiln.backends import Attention, as_attention
 from codekiln.core.errors import UsageError
 
 Strategy = Literal["auto", "one-shot", "stepwise"]
+Guard = Literal["none", "types"]
 STRATEGIES: tuple[Strategy, ...] = ("auto", "one-shot", "stepwise")
 MAX_SAMPLES = 256
 SEED_BITS = 32
@@ -25,7 +26,8 @@ class Options:
     draft is all there is. `unsafe` permits checks where only resource limits keep programs in.
     `strategy` "stepwise" writes function by function, "one-shot" never does, "auto" does where a
     task names several functions and whole drafts failed. `attention` is how the embedded engine
-    reads prompts, see codekiln.backends.
+    reads prompts, see codekiln.backends. `guard` "types" has a type checker look at drafts while
+    they are written, see codekiln.typeflow.guard.
     """
 
     n: int = 8
@@ -36,6 +38,7 @@ class Options:
     unsafe: bool = False
     strategy: Strategy = "auto"
     attention: Attention = "auto"
+    guard: Guard = "none"
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MAX_SAMPLES:
@@ -49,6 +52,7 @@ class Options:
 
         as_strategy(self.strategy)
         as_attention(self.attention)
+        as_guard(self.guard)
 
     def with_drawn_seed(self) -> Options:
         """The same options with the seed fixed."""
@@ -66,3 +70,11 @@ def as_strategy(name: str) -> Strategy:
         if strategy == name:
             return strategy
     raise UsageError(f"strategy is {name!r}", f"Use one of: {', '.join(STRATEGIES)}")
+
+
+def as_guard(name: str) -> Guard:
+    """The guard of this name. Raises UsageError."""
+    for guard in get_args(Guard):
+        if guard == name:
+            return cast(Guard, guard)
+    raise UsageError(f"guard is {name!r}", f"Use one of: {', '.join(get_args(Guard))}")

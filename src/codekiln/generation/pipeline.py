@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 
 from codekiln.backends import KV_TOKEN_BYTES, Backend, Cancel
@@ -24,6 +25,7 @@ from codekiln.generation.schedule import form_of, is_settled, next_drafts
 from codekiln.generation.selection import Selection, select
 from codekiln.generation.stepwise import is_worthwhile, shares_parts, write_stepwise
 from codekiln.generation.telling_apart import tell_apart
+from codekiln.generation.type_guards import TypeGuards
 from codekiln.generation.wording import answer_notes, why_unsure, why_unverified
 from codekiln.generation.workbench import Workbench, prompt_budget
 from codekiln.sandbox import CountingIsolation, Isolation
@@ -60,8 +62,31 @@ def answer_task(
     What codekiln makes of them without the model comes on top.
 
     `options.seed` must be set; `isolation` may be None without `options.verify`. Raises
-    CancelledError, ContextOverflowError, SandboxError and what the backend raises.
+    CancelledError, ContextOverflowError, SandboxError and what the backend raises; OracleError when
+    the guard that was asked for has no type checker here.
     """
+    opened = (
+        TypeGuards(task.language, is_standalone=not task.context)
+        if options.guard == "types"
+        else nullcontext()
+    )
+    with opened as guards:
+        result = _answer_task(task, options, backend, isolation, on_event, cancel, guards)
+    if guards is None:
+        return result
+    notes = (*result.answer.notes, *guards.notes())
+    return replace(result, answer=replace(result.answer, notes=notes))
+
+
+def _answer_task(
+    task: Task,
+    options: Options,
+    backend: Backend,
+    isolation: Isolation | None,
+    on_event: OnEvent,
+    cancel: Cancel | None,
+    guards: TypeGuards | None,
+) -> Result:
     form = form_of(task)
     prompt = build_prompt(
         task,
@@ -72,10 +97,12 @@ def answer_task(
     _tell_memory(prompt, backend, on_event)
     if not options.verify or isolation is None:
         alone = Round(prompt, 1, greedy=True, form=form)
-        candidate = draw(task, alone, options, backend, on_event, cancel)[0]
+        candidate = draw(task, alone, options, backend, on_event, cancel, guards)[0]
         answer = _unchecked(task, candidate, prompt)
         return Result(answer, prompt, _prompt_hash(prompt), "")
-    bench = Workbench(task, options, backend, CountingIsolation(isolation), on_event, cancel)
+    bench = Workbench(
+        task, options, backend, CountingIsolation(isolation), on_event, cancel, guards
+    )
     remarks: list[str] = []
     if options.strategy == "stepwise":
         remarks += write_stepwise(bench)

@@ -18,6 +18,7 @@ from codekiln.generation.drafting import Round, draw
 from codekiln.generation.events import OnEvent, Stage
 from codekiln.generation.options import Options
 from codekiln.generation.selection import Selection, select
+from codekiln.generation.type_guards import TypeGuards
 from codekiln.sandbox import CountingIsolation
 
 # For a server that does not tell its window; small models of today have at least this much.
@@ -34,6 +35,7 @@ class Workbench:
     isolation: CountingIsolation
     on_event: OnEvent
     cancel: Cancel | None = None
+    guards: TypeGuards | None = None
     candidates: list[Candidate] = field(default_factory=list)
     assessments: list[Assessment] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -72,7 +74,15 @@ class Workbench:
         drafts = replace(planned, count=count, first_index=len(self.candidates))
         stage: Stage = "repair" if drafts.number else "sample"
         with self.clock(stage):
-            drawn = draw(self.task, drafts, self.options, self.backend, self.on_event, self.cancel)
+            drawn = draw(
+                self.task,
+                drafts,
+                self.options,
+                self.backend,
+                self.on_event,
+                self.cancel,
+                self.guards,
+            )
         return self.add(drawn)
 
     def add(self, candidates: Sequence[Candidate]) -> tuple[int, ...]:

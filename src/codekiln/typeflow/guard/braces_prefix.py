@@ -34,6 +34,19 @@ _FUNCTIONS = frozenset(
     }
 )
 _LOOPS = frozenset({"for_statement", "for_in_statement", "while_statement", "do_statement"})
+# Statements of one expression. While a function inside is being written, the arguments behind it
+# are missing, and with them what its parameters are.
+_EXPRESSIONS = frozenset(
+    {
+        "expression_statement",
+        "export_statement",
+        "lexical_declaration",
+        "public_field_definition",
+        "return_statement",
+        "throw_statement",
+        "variable_declaration",
+    }
+)
 _CLASSES = frozenset({"class_declaration", "class", "abstract_class_declaration"})
 _BODIES = frozenset({"statement_block", "class_body", "switch_body", "interface_body", "enum_body"})
 _VALUES = frozenset({"arrow_function", "function_expression", "generator_function", "class"})
@@ -68,6 +81,7 @@ def braces_prefix(text: str, language: str) -> Prefix | None:
         closers.append(closer)
     loop = [node.start_byte for node in around if node.type in _LOOPS]
     made = [node.start_byte for node in around if node.type in _CLASSES]
+    unfinished = [node.start_byte for node in around if node.type in _EXPRESSIONS]
 
     def characters(at: int) -> int:
         return len(source[:at].decode())
@@ -78,6 +92,7 @@ def braces_prefix(text: str, language: str) -> Prefix | None:
         statement=characters(statement.start_byte),
         loops=((characters(min(loop)), cut),) if loop else (),
         made=characters(min(made)) if made else None,
+        excused=((characters(min(unfinished)), cut),) if unfinished else (),
     )
 
 

@@ -51,6 +51,7 @@ class TypeGuard:
 
     `is_code`: the text is code from its first character; else code is what stands in a fence. With
     `greedy` drawing again gives the same, so that what is taken back is always to be different.
+    `is_standalone`: there is no project around, so that a module that is not found is an error.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class TypeGuard:
         *,
         is_code: bool = False,
         greedy: bool = False,
+        is_standalone: bool = False,
         limits: GuardLimits | None = None,
     ) -> None:
         self._oracle = oracle
@@ -68,6 +70,7 @@ class TypeGuard:
         self._before = before
         self._is_code = is_code
         self._greedy = greedy
+        self._is_standalone = is_standalone
         self._limits = limits or GuardLimits()
         self._rules = rules_of(language)
         self._wakers = _SETTLING[language] + "`"
@@ -125,7 +128,8 @@ class TypeGuard:
             return None
         self.report.checks += 1
         diagnostics = self._oracle.check(prefix.program)
-        if any(found.code in self._rules.unknown for found in diagnostics):
+        unknown = [found for found in diagnostics if found.code in self._rules.unknown]
+        if unknown and not self._is_standalone:
             # What it imports is not here: then the checker guesses.
             return None
         stays = (
@@ -133,7 +137,7 @@ class TypeGuard:
             if is_finished
             else monotone(diagnostics, prefix, self._rules)
         )
-        for found in stays:
+        for found in (*unknown, *stays):
             if (found.code, found.start) not in self._tolerated:
                 return found, prefix.statement
         return None

@@ -13,8 +13,8 @@ class Prefix:
 
     `statement` is where the last finished statement begins. In the ranges `loops` a type may be
     widened by what comes later in the loop. `made` is where the outermost class begins that is
-    still open, which may get more attributes. In the ranges `excused` something may be meant to
-    fail.
+    still open, which may get more attributes. In the ranges `excused` nothing counts: what stands
+    there may be meant to fail, or is not finished.
     """
 
     program: str
