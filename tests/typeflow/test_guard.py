@@ -40,12 +40,12 @@ def write(guard: TypeGuard, text: str) -> tuple[TakeBack, str] | None:
 
 
 PYTHON_ERRORS = {
-    "missing attribute": ("def f(a: int):\n    a.push(1)\n    return a\n", "a.push"),
+    "missing attribute": ("def f(a: int):\n    a.push(1)\n    return a\n", "push"),
     "wrong argument": ("def f(a: int):\n    x = len(a)\n    return x\n", "a)"),
     "wrong operand": ("def f(a: int, b: list[str]):\n    return a + b\n", "a + b"),
     "wrong return": ("def f(a: int) -> str:\n    if a:\n        return a\n", "a\n"),
     "too many arguments": ("def f(a: int):\n    return f(a, 2)\n", "2)"),
-    "in a lambda": ("def f(a: int):\n    return (lambda: a.x)()\n", "a.x"),
+    "in a lambda": ("def f(a: int):\n    return (lambda: a.x)()\n", "x)"),
 }
 
 
@@ -58,6 +58,13 @@ def test_an_error_of_python_is_taken_back_from_its_expression_on(
     assert found is not None
     assert code[found[0].to :].startswith(wrong)
     assert found[0].differently
+
+
+def test_a_statement_that_is_wrong_as_a_whole_is_drawn_again(python: LspOracle) -> None:
+    code = "def f(a: int, b: str):\n    a + b\n"
+    found = write(TypeGuard(python, "python", is_code=True), code)
+    assert found is not None
+    assert found[0] == TakeBack(code.index("a + b"), differently=False)
 
 
 # Valid programs, of which some prefix has an error that what follows takes away.
@@ -188,7 +195,7 @@ def test_what_stands_in_front_counts_and_is_not_taken_back(python: LspOracle) ->
     text = "    b = a\n    b.push(1)\n"
     found = write(guard, text)
     assert found is not None
-    assert text[found[0].to :].startswith("b.push")
+    assert text[found[0].to :].startswith("push")
 
 
 def test_the_same_place_is_tried_again_from_further_back_and_then_let_be(
@@ -229,6 +236,18 @@ def test_behind_its_budget_it_abstains_and_says_why(
     assert not guard.wakes("\n")
 
 
+def test_what_is_taken_back_is_no_longer_than_what_was_written(python: LspOracle) -> None:
+    limits = GuardLimits(spare=0)
+    guard = TypeGuard(python, "python", is_code=True, limits=limits)
+    text = "x = len(3)\n" + "y = 1\n" * 20
+    # Found at the end only: what stands behind it is lost with it.
+    for _ in range(4):
+        guard.judge(text, ended=True)
+    assert guard.report.take_backs == 1
+    assert guard.report.characters <= len(text)
+    assert not guard.report.abstained
+
+
 def test_without_its_checker_it_abstains_and_says_why() -> None:
     with open_oracle("python") as oracle:
         guard = TypeGuard(oracle, "python", is_code=True)
@@ -247,7 +266,8 @@ def test_a_standalone_answer_has_no_modules_that_are_not_found(typescript: LspOr
     text = "import { a } from 'lodash';\nconst b: number = 1;\n"
     found = write(TypeGuard(typescript, "typescript", is_code=True, is_standalone=True), text)
     assert found is not None
-    assert text[found[0].to :].startswith("'lodash'")
+    assert text[found[0].to :].startswith("import")
+    assert found[0].differently
 
 
 def test_diagnostics_read_as_one_line() -> None:

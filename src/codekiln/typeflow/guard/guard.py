@@ -27,9 +27,14 @@ _SETTLING = {"python": "\n", "typescript": ";}\n", "javascript": ";}\n"}
 
 @dataclass(frozen=True, slots=True)
 class GuardLimits:
-    """What one answer may cost: take-backs in all and at one place, checks, seconds of checking."""
+    """What one answer may cost: take-backs in all and at one place, checks, seconds of checking.
+
+    What is taken back in all is no longer than the text that was written, and `spare` characters:
+    so a guarded answer costs at most about twice as much. An error that would cost more is let be.
+    """
 
     take_backs: int = 16
+    spare: int = 400
     at_one_place: int = 4
     checks: int = 400
     seconds: float = 30.0
@@ -41,6 +46,7 @@ class GuardReport:
 
     checks: int = 0
     take_backs: int = 0
+    characters: int = 0
     seconds: float = 0.0
     abstained: str = ""
     rules: dict[str, int] = field(default_factory=dict)
@@ -158,19 +164,31 @@ class TypeGuard:
 
         `written` is where the text begins in `code`; what stands before cannot be taken back.
         """
-        line = self._statement_of(found, statement, code)
-        tries = self._refused[line]
-        if tries >= self._limits.at_one_place or found.start < written:
+        line = max(self._statement_of(found, statement, code), written)
+        tries, report = self._refused[line], self.report
+        is_module = found.code in self._rules.unknown
+        start = found.start
+        if found.code in self._rules.members:
+            # The checker tells the whole expression, of which the member is wrong.
+            start = max(start, code.rfind(".", start, found.end) + 1)
+        to = line if is_module or tries >= self._limits.at_one_place // 2 else start
+        # Without another first word the same module comes again. Where the whole statement is
+        # wrong, its first word (`return`) is not what is wrong with it: another draw decides.
+        differently = is_module or to > line or self._greedy
+        cost = len(code) - to
+        if (
+            tries >= self._limits.at_one_place
+            or found.start < written
+            or report.characters + cost > len(code) - written + self._limits.spare
+        ):
             self._tolerated.add((found.code, found.start))
             return None
         self._refused[line] += 1
-        self.report.take_backs += 1
-        self.report.rules[found.code] = self.report.rules.get(found.code, 0) + 1
+        report.take_backs += 1
+        report.characters += cost
+        report.rules[found.code] = report.rules.get(found.code, 0) + 1
         self._seen = None
-        first_tries = self._limits.at_one_place // 2
-        if tries < first_tries:
-            return TakeBack(found.start - written)
-        return TakeBack(max(line, written) - written, differently=self._greedy)
+        return TakeBack(to - written, differently)
 
     def _statement_of(self, found: Diagnostic, statement: int, code: str) -> int:
         """Where the statement with the error begins; for an earlier one, its line."""

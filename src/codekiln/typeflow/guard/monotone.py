@@ -26,6 +26,7 @@ class MonotoneRules:
     at_the_end: frozenset[str]
     all_at_the_end: bool
     unknown: frozenset[str]
+    members: frozenset[str]
     widened: re.Pattern[str]
     never: re.Pattern[str]
 
@@ -43,6 +44,7 @@ def rules_of(language: str) -> MonotoneRules:
         frozenset(found["at_the_end"]),
         found["all_at_the_end"],
         frozenset(found["unknown"]),
+        frozenset(found["members"]),
         _any(found["widened"]),
         _any(found["never"]),
     )
