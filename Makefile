@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # Names a package set that is installed; a change of the lock or of pyproject installs again.
 INSTALLED = $(VENV)/.installed-$(1)
 
-.PHONY: help demo test lint format bench bench-attention clean
+.PHONY: help demo test lint format bench bench-attention bench-types clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,7 @@ demo: $(call INSTALLED,local) ## Ask the 0.5B model for code and see it checked
 
 test: $(call INSTALLED,dev) ## Run all tests, the real 0.5B model included
 	$(BIN)/codekiln models pull qwen2.5-coder-0.5b
+	-$(BIN)/codekiln setup typescript
 	$(BIN)/python -m pytest
 
 lint: $(call INSTALLED,dev) ## Format, lint, types and layers
@@ -36,6 +37,14 @@ bench: $(call INSTALLED,dev) ## Generation speed beside transformers and llama.c
 bench-attention: $(call INSTALLED,dev) ## Prefill and decode of long prompts, dense and sparse (hours)
 	$(BIN)/python bench/attention_speed.py --model qwen2.5-coder-0.5b
 	$(BIN)/python bench/attention_speed.py --model qwen2.5-coder-1.5b
+
+bench-types: $(call INSTALLED,dev) ## Type errors with and without the guard, and what it refuses (hours)
+	$(BIN)/codekiln setup typescript
+	$(BIN)/python bench/types_guard.py --language typescript --model qwen2.5-coder-0.5b
+	$(BIN)/python bench/types_guard.py --language typescript --model qwen2.5-coder-1.5b
+	$(BIN)/python bench/types_rejection.py python --package mypy --package pygments --package jinja2 \
+		--package anyio --package huggingface_hub --package _pytest --package scipy
+	$(BIN)/python bench/types_precision.py
 
 clean: ## Remove the virtual environment and caches of tools (weights stay)
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -4,8 +4,9 @@
 
 Draws every problem of HumanEval at temperature 1 with the same seeds, plainly and under the guard
 (every guarded sample counts), and judges each answer: `tsc --strict` for TypeScript, mypy for
-Python, which is not what the guard asks. A retry is the next plain draw of the same problem where
-the first one does not compile. One JSON line per sample in --out; what is there is not drawn again.
+Python, which is not what the guard asks, and the hidden tests in the scorer process. A retry is the
+next plain draw of the same problem where the first one does not compile. One JSON line per sample
+in --out; what is there is not drawn again.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from codekiln.backends import CompletionRequest
 from codekiln.backends.local import LocalBackend, open_local
-from codekiln.core import Sampling
+from codekiln.core import Sampling, Verdict
 from codekiln.evals.modes import seed_of
 from codekiln.evals.problems import Problem, problem_of
 from codekiln.evals.scorer import ScorerProcess
@@ -35,7 +35,8 @@ from codekiln.typeflow.oracles import find_oracle, open_oracle
 from codekiln.verify import extract_code
 
 SUITES = {"typescript": "multipl-e", "python": "humaneval"}
-ARMS = ("plain", "retry", "guard")
+# In the order in which they are drawn: what is retried is known by then.
+ARMS = ("plain", "guard", "retry")
 MAX_TOKENS = 1024
 _TSC = ("--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--pretty", "false")
 _MYPY = (sys.executable, "-m", "mypy", "--no-error-summary", "--check-untyped-defs")
@@ -44,12 +45,6 @@ _TSC_MORE = ("--moduleDetection", "force", "--module", "esnext", "--moduleResolu
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def problems_of(language: str) -> list[Problem]:
-    with ScorerProcess() as scorer:
-        shown = scorer.load(SUITES[language], language)
-    return [problem_of(public) for public in shown.problems]
 
 
 def tsc_errors(codes: list[str]) -> list[list[str]]:
@@ -153,26 +148,28 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--limit", type=int, default=10_000)
     parser.add_argument("--together", type=int, default=16, help="problems per batch")
-    parser.add_argument("--arm", choices=ARMS, action="append")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    out = arguments.out or Path(f"results/types/{arguments.language}_{arguments.model}.jsonl")
+    language = arguments.language
+    out = arguments.out or Path(f"results/types/{language}_{arguments.model}.jsonl")
     out.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    done = {(line["problem"], line["arm"]) for line in lines}
-    problems = problems_of(arguments.language)[: arguments.limit]
-    with open_local(arguments.model) as backend:
+    with ScorerProcess() as scorer, open_local(arguments.model) as backend:
+        shown = scorer.load(SUITES[language], language)
+        problems = [problem_of(public) for public in shown.problems][: arguments.limit]
         for start in range(0, len(problems), arguments.together):
             some = problems[start : start + arguments.together]
-            for arm in arguments.arm or ARMS:
-                left = [problem for problem in some if (problem.id, arm) not in done]
+            for arm in ARMS:
+                left = [problem for problem in some if is_wanted(problem, arm, lines)]
                 if not left:
                     continue
-                made = list(draw(backend, left, arm, arguments.seeds, arguments.language))
-                judged = JUDGES[arguments.language]([line["code"] for line in made])
+                made = list(draw(backend, left, arm, arguments.seeds, language))
+                judged = JUDGES[language]([line["code"] for line in made])
                 with out.open("a") as file:
                     for line, errors in zip(made, judged, strict=True):
-                        lines.append({**line, "errors": errors})
+                        (verdict,) = scorer.score_all(line["problem"], [line["code"]])
+                        passed = verdict.verdict is Verdict.PASSED
+                        lines.append({**line, "errors": errors, "passed": passed})
                         file.write(json.dumps(lines[-1]) + "\n")
                 wrong = sum(bool(line["errors"]) for line in lines if line["arm"] == arm)
                 of = sum(line["arm"] == arm for line in lines)
@@ -180,25 +177,41 @@ def main() -> None:
     report(lines)
 
 
+def is_wanted(problem: Problem, arm: str, lines: list[dict[str, Any]]) -> bool:
+    """Whether an arm of a problem is to be drawn; a retry only where something does not compile."""
+    own = [line for line in lines if line["problem"] == problem.id]
+    if any(line["arm"] == arm for line in own):
+        return False
+    return arm != "retry" or any(line["errors"] for line in own)
+
+
 def report(lines: list[dict[str, Any]]) -> None:
-    """Per arm: samples with errors, tokens, seconds."""
+    """Per arm: samples with errors, passed ones, and tokens, what was taken back included."""
     by = {(line["problem"], line["arm"], line["seed"]): line for line in lines}
-    keys = sorted({(p, s) for p, a, s in by if all((p, b, s) in by for b in ARMS)})
-    print("| arm | samples | with errors | tokens | seconds, median |\n|---|---|---|---|---|")
-    for arm in ("plain", "plain, one retry", "guard", "guard, one retry"):
-        base = "guard" if arm.startswith("guard") else "plain"
-        errors, tokens, seconds = 0, 0.0, []
+    keys = sorted({(p, s) for p, arm, s in by if arm == "guard"} & {(p, s) for p, _, s in by})
+    print("| arm | samples | with errors | pass@1 | tokens drawn |\n|---|---|---|---|---|")
+    for name in ("plain", "plain, one retry", "guard", "guard, one retry"):
+        first, *more = name.split(", ")
+        chosen, tokens = [], 0
         for problem, seed in keys:
-            line = by[problem, base, seed]
+            line = by[problem, first, seed]
             tokens += line["drawn"]
-            spent = line["seconds"]
-            if line["errors"] and "retry" in arm:
+            if more and line["errors"]:
                 line = by[problem, "retry", seed]
                 tokens += line["drawn"]
-                spent += line["seconds"]
-            errors += bool(line["errors"])
-            seconds.append(spent)
-        print(f"| {arm} | {len(keys)} | {errors} | {tokens:.0f} | {median(seconds or [0]):.2f} |")
+            chosen.append(line)
+        errors = sum(bool(line["errors"]) for line in chosen)
+        passed = sum(line["passed"] for line in chosen) / max(1, len(chosen))
+        print(f"| {name} | {len(chosen)} | {errors} | {passed:.1%} | {tokens:,} |")
+    reports = [by[problem, "guard", seed]["guard"] for problem, seed in keys]
+    ended = sum(by[problem, "guard", seed]["finish"] != "stop" for problem, seed in keys)
+    taken = sum(found["take_backs"] for found in reports)
+    spent = sum(found["seconds"] for found in reports) / max(1, len(reports))
+    abstained = sum(bool(found["abstained"]) for found in reports)
+    print(
+        f"guard: {taken} errors taken back, {spent:.2f} s of checking per sample, "
+        f"{abstained} samples beyond the budget, {ended} cut off by the token limit"
+    )
 
 
 if __name__ == "__main__":

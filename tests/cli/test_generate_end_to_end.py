@@ -69,6 +69,34 @@ def test_an_answer_that_was_read_sparsely_is_replayed_so(tmp_path: Path) -> None
     assert record["machine"]["attention"] == "sparse"
 
 
+def test_a_guarded_answer_is_recorded_and_replayed_so(tmp_path: Path) -> None:
+    task = "Write `def double(x: int) -> int` in Python. double(2) -> 4"
+    done = codekiln(tmp_path, "generate", task, "-n", "2", "--seed", "1", "--guard", "types")
+    assert done.returncode == 0, done.stderr
+    [record] = json.loads(codekiln(tmp_path, "records", "--json").stdout)["records"]
+    assert record["guard"]["checker"].startswith("ty ")
+    assert record["guard"]["drafts"] == 2
+    assert record["guard"]["checks"] > 2
+    assert record["guard"]["abstained"] == []
+    replayed = codekiln(tmp_path, "replay", "last", "--json")
+    assert json.loads(replayed.stdout)["changes"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--language", "rust", "--guard", "types"], "rust has no type checker"),
+        (["--guard", "grammar"], "guard is 'grammar'"),
+    ],
+)
+def test_a_guard_that_cannot_be_is_refused_before_a_model_is_loaded(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    done = codekiln(tmp_path, "generate", "Write f. f(1) -> 2", *arguments, "--model", "none")
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_an_answer_without_a_check_is_exit_code_3(tmp_path: Path) -> None:
     done = codekiln(
         tmp_path, "generate", "Write a function add(a, b).", "-n", "1", "--max-tokens", "80"

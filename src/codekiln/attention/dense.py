@@ -1,7 +1,6 @@
 """Dense causal attention through the compiled kernel, for long prompts on a CPU.
 
-The kernel multiplies bfloat16 where the processor can; docs/attention.md has what that gains over
-PyTorch's flash attention.
+docs/attention.md has what it gains over PyTorch's flash attention.
 """
 
 from __future__ import annotations

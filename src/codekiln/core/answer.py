@@ -80,7 +80,7 @@ class Record:
 
     `request` holds the task and the options as plain JSON values, `tools` the versions that
     took part, `machine` what can change numerics (processor, threads), `tokens` and `seconds`
-    the cost per stage.
+    the cost per stage; `guard` what a guard over drafts did, empty without one.
     """
 
     id: str
@@ -98,3 +98,4 @@ class Record:
     machine: Mapping[str, str] = field(default_factory=dict)
     tokens: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    guard: Mapping[str, object] = field(default_factory=dict)

@@ -218,4 +218,5 @@ def _record(
             "beside": result.side_tokens,
         },
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
+        guard=result.guard,
     )

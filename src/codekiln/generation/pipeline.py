@@ -47,6 +47,7 @@ class Result:
     side_tokens: int = 0
     evidence: Evidence | None = None
     executions: int = 0
+    guard: Mapping[str, object] = field(default_factory=dict)
 
 
 def answer_task(
@@ -75,7 +76,8 @@ def answer_task(
     if guards is None:
         return result
     notes = (*result.answer.notes, *guards.notes())
-    return replace(result, answer=replace(result.answer, notes=notes))
+    answer = replace(result.answer, notes=notes)
+    return replace(result, answer=answer, guard=guards.summary())
 
 
 def _answer_task(

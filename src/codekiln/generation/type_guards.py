@@ -5,6 +5,7 @@ Asked from the thread that writes the drafts, one after the other.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Self
 
@@ -52,6 +53,20 @@ class TypeGuards:
             return guard
 
         return make
+
+    def summary(self) -> dict[str, object]:
+        """What the guards did, for the record."""
+        rules: Counter[str] = Counter()
+        for report in self.reports:
+            rules.update(report.rules)
+        return {
+            "checker": self._oracle.name,
+            "drafts": len(self.reports),
+            "checks": sum(report.checks for report in self.reports),
+            "seconds": round(sum(report.seconds for report in self.reports), 3),
+            "taken_back": dict(rules),
+            "abstained": sorted({report.abstained for report in self.reports if report.abstained}),
+        }
 
     def notes(self) -> list[str]:
         """What the user should know: how much was taken back, and where the guard gave up."""
