@@ -50,7 +50,31 @@ def test_keys_behind_the_rows_are_not_seen(dtype: torch.dtype) -> None:
     assert torch.equal(out, again)
 
 
+@pytest.mark.parametrize("dtype", KERNEL_DTYPES)
+def test_what_is_hidden_has_no_weight_at_all(dtype: torch.dtype) -> None:
+    q, keys, values = (torch.ones(4, 2, 64), torch.ones(2, 4, 64), torch.ones(2, 4, 64))
+    values[:, 3] = 1e38
+    out = attend_dense(q.to(dtype), keys.to(dtype), values.to(dtype), 0)
+    assert out is not None
+    assert out[:3].eq(1).all()
+
+
+@pytest.mark.parametrize("dtype", KERNEL_DTYPES)
+def test_keys_and_values_may_lie_differently(dtype: torch.dtype) -> None:
+    for kv_heads in (1, 2):
+        q = torch.randn(100, 2, 64).to(dtype)
+        keys = torch.randn(kv_heads, 110, 64).to(dtype)
+        values = torch.randn(110, kv_heads, 64).to(dtype).transpose(0, 1)
+        found = attend_dense(q, keys[:, 10:], values[:, 10:], 0)
+        wanted = attend_dense(q, keys[:, 10:].contiguous(), values[:, 10:].contiguous(), 0)
+        assert found is not None
+        assert wanted is not None
+        assert torch.equal(found, wanted)
+
+
 def test_other_tensors_are_left_to_pytorch() -> None:
+    q, keys, values = random_context(1, 100, 7)
+    assert attend_dense(q, keys.bfloat16(), values.bfloat16(), 0) is None
     q, keys, values = random_context(1, 100, 7)
     assert attend_dense(q.half(), keys.half(), values.half(), 0) is None
     q, keys, values = (part[..., :32].contiguous() for part in (q, keys, values))

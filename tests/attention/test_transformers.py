@@ -84,6 +84,22 @@ def test_generate_gives_the_tokens_of_sdpa(
     torch.testing.assert_close(ours, scores, atol=2e-3, rtol=2e-3)
 
 
+@pytest.mark.parametrize("crossover", [0, 40, 10_000])
+def test_a_prompt_in_chunks_is_the_prompt_at_once(model: Any, crossover: int) -> None:
+    register_transformers(replace(SMALL, crossover=crossover))
+    ids = prompts(model, 90)["input_ids"]
+    with torch.no_grad():
+        model.set_attn_implementation("sdpa")
+        wanted = model(ids).logits
+        model.set_attn_implementation(NAME)
+        for cache in (SparseCache(), DynamicCache()):
+            parts = [
+                model(ids[:, start : start + 30], past_key_values=cache).logits
+                for start in (0, 30, 60)
+            ]
+            torch.testing.assert_close(torch.cat(parts, 1), wanted, atol=2e-3, rtol=2e-3)
+
+
 def test_beams_reorder_the_cache(model: Any) -> None:
     inputs = prompts(model, 130, 90)
     more = {"num_beams": 3}

@@ -59,6 +59,13 @@ def test_a_take_back_begins_with_the_token_that_holds_its_character(
     assert found.ban == (frozenset({tokens[found.to]}) if differently else frozenset())
 
 
+def test_bytes_that_are_no_text_shift_nothing() -> None:
+    tokens = list(b"\xff\xfeabX\n")
+    asked = TokenGuard(Scripted(TakeBack(2)), token_bytes, [EOS])
+    found = asked.inspect(tokens[:-1], tokens[-1])
+    assert found == RollBack(4, frozenset({ord("X")}))
+
+
 def test_a_stop_string_ends_the_text_before_it() -> None:
     guard = Scripted()
     asked = TokenGuard(guard, token_bytes, [EOS], stop=["\n##", "}}"])

@@ -45,7 +45,6 @@ PYTHON_ERRORS = {
     "wrong operand": ("def f(a: int, b: list[str]):\n    return a + b\n", "a + b"),
     "wrong return": ("def f(a: int) -> str:\n    if a:\n        return a\n", "a\n"),
     "too many arguments": ("def f(a: int):\n    return f(a, 2)\n", "2)"),
-    "in a lambda": ("def f(a: int):\n    return (lambda: a.x)()\n", "x)"),
 }
 
 
@@ -98,6 +97,33 @@ PYTHON_VALID = {
     "a result that the loop surely finds": (
         "def f(xs: list[int]) -> int:\n    best = None\n    for x in xs:\n"
         "        if best is None or x > best:\n            best = x\n    return best\n"
+    ),
+    "a global that another function sets": (
+        "state = 0\ndef show() -> str:\n    return state.upper()\ndef setup() -> None:\n"
+        "    global state\n    state = 'abc'\nsetup()\nshow()\n"
+    ),
+    "a variable of the function around that is set later": (
+        "def make():\n    buf = 3\n    def size():\n        return len(buf)\n    buf = [1]\n"
+        "    return size()\nmake()\n"
+    ),
+    "a global that is assigned below": (
+        "data = 0\ndef at(i: int):\n    return data[i]\ndata = [1, 2]\nat(0)\n"
+    ),
+    "a function that is defined anew": (
+        "def solve(n: int) -> int:\n    return helper(n, 0)\n"
+        "def helper(n: int) -> int:\n    return n\n"
+        "def helper(n: int, d: int = 0) -> int:\n    return n + d\n"
+    ),
+    "an attribute that a method below sets": (
+        "def use(c: 'Cfg') -> str:\n    return c.level.upper()\nclass Cfg:\n    level = 0\n"
+        "    def set(self) -> None:\n        self.level = 'a'\n"
+    ),
+    "syntax of a newer Python": (
+        "type Pair = tuple[int, str]\ndef first[T](xs: list[T]) -> T:\n    return xs[0]\n"
+    ),
+    "meant to fail": (
+        "from contextlib import suppress\ntry: (3).foo\nexcept AttributeError: pass\n"
+        "with suppress(TypeError): len(3)\nwith suppress(TypeError):\n    len(3)"
     ),
     "a header on its own": "match = 3\nfor x in [1]:\n    match += x\n",
 }
@@ -160,6 +186,43 @@ TYPESCRIPT_VALID = {
         "  return xs.reduce((acc, x) => {\n    acc.push(x.length);\n    return acc;\n"
         "  }, [] as number[]);\n}\n"
     ),
+    "a helper that is being written, used above": (
+        "function main() { const r = build(3); console.log(r.total); }\n"
+        "function build(n: number) { const total = n; return { total }; }\nmain();\n"
+    ),
+    "a class that is being written, used above": (
+        "class Game { player = new Player(); step() { return this.player.move(2); } }\n"
+        "class Player { x = 0; constructor(public a = 1) { this.x = 1; }\n"
+        "  move(d: number) { return d; } }\n"
+    ),
+    "an object that is being written, used above": (
+        "function g() { return api.later(); }\n"
+        "const api = { a() { return 1; }, later() { return 2; } };\n"
+    ),
+    "a function that uses itself": (
+        "function useThing(n: number): any {\n"
+        "  function retry(): number { return useThing(n - 1).value; }\n"
+        "  return { value: n, retry };\n}\n"
+    ),
+    "an interface that is declared in two parts": (
+        "interface A { x: number }\nfunction f(a: A) { return a.y; }\ninterface A { y: number }\n"
+    ),
+    "a function with a property": ("function counter() { return counter.n++; }\ncounter.n = 0;\n"),
+    "narrowed by a member": (
+        "type A = { k: string; n: number };\ntype B = { s: string };\n"
+        "function f(ts: (A | B)[], len: (s: string) => number) {\n"
+        "  let last: A | B = { k: 'a', n: 1 };\n"
+        "  while (ts.length > 0) {\n    if ('s' in last) { len(last.s); }\n"
+        "    last = ts.pop()!;\n  }\n}\n"
+    ),
+    "a function inside the head of a loop": (
+        "const words = ['a'];\ndo { words.pop(); } while (words.reduce((acc, x) => {\n"
+        "  acc.n += x.length; return acc; }, { n: 0 }).n > 0);\n"
+    ),
+    "what a newer library has": "const a: number[] = [3, 1].toSorted();\na.at(-1);\n",
+    "what Node brings": (
+        "const fs = require('fs');\nfunction f(): string {\n  return process.argv[0];\n}\n"
+    ),
     "an object with a cast behind it": ("type P = { a: number };\nconst p: P = {\n} as P;\np.a;\n"),
     "a recursive function without a declared return": (
         "function f(n: number) {\n  if (n === 0) { return 1; }\n"
@@ -176,6 +239,66 @@ def test_valid_typescript_is_never_taken_back(typescript: LspOracle, name: str) 
     assert write(guard, TYPESCRIPT_VALID[name]) is None
     assert guard.report.checks > 1
     assert not guard.report.abstained
+
+
+JAVASCRIPT_VALID = {
+    "what is converted": (
+        "var x = '3'; isNaN(x); Math.floor('3.5'); parseInt(3.5);\nconst out = [1]; out.push('a');"
+        "\n['a'].includes(1); 'a'.repeat('3');\n"
+    ),
+    "fewer and more arguments": (
+        "function f() { return arguments.length; }\nf(1, 2, 3);\n"
+        "function h(a) { return a; } function use() { return h(1, 2); } function h(a, b) {}\n"
+    ),
+    "modules of Node": "const { a } = require('./util');\nmodule.exports = { a };\n",
+    "a method that is added to all": (
+        "Array.prototype.last = function () { return this[this.length - 1]; };\n[1].last();\n"
+    ),
+}
+
+
+@needs_typescript
+@pytest.mark.parametrize("name", JAVASCRIPT_VALID)
+@pytest.mark.parametrize("is_standalone", [False, True])
+def test_valid_javascript_is_never_taken_back(name: str, is_standalone: bool) -> None:
+    with open_oracle("javascript") as oracle:
+        guard = TypeGuard(oracle, "javascript", is_code=True, is_standalone=is_standalone)
+        assert write(guard, JAVASCRIPT_VALID[name]) is None
+        assert guard.report.checks > 1
+
+
+@needs_typescript
+def test_what_throws_in_javascript_is_taken_back() -> None:
+    code = "const n = 3;\nn = 4;\n"
+    with open_oracle("javascript") as oracle:
+        found = write(TypeGuard(oracle, "javascript", is_code=True), code)
+    assert found is not None
+    assert code[found[0].to :].startswith("n = 4")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```bash\npip install requests\n```\n\n```python\nx = 1\n```\n",
+        "```\n1 2 3\n```\n```python\nx = 1\n```\n",
+        '```python title="a.py"\nx = 1\n```\nThat is all you need.\n',
+        '```python\ndef f():\n    """\n```\nan example\n```\n    """\n```\n',
+        "```text\nno code\n",
+    ],
+)
+def test_other_fences_are_left_alone(python: LspOracle, text: str) -> None:
+    assert write(TypeGuard(python, "python"), text) is None
+
+
+def test_hostile_text_ends_in_time_and_without_an_error(python: LspOracle) -> None:
+    members = ", ".join(["a"] * 26)
+    text = (
+        "class Foo: pass\ndef f(c: bool, a: list[int] | list[str]):\n"
+        f"    x = ({members})\n    x + Foo()\n    y = '\ud800'\n    z = {'(' * 500}\n"
+    )
+    guard = TypeGuard(python, "python", is_code=True, limits=GuardLimits(seconds=5.0))
+    write(guard, text)
+    assert guard.report.seconds < 20
 
 
 def test_only_the_code_in_a_fence_is_judged(python: LspOracle) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 
@@ -116,6 +117,35 @@ def test_a_server_that_keeps_failing_is_given_up() -> None:
                 oracle.check("x = 1\n")
         with pytest.raises(OracleError, match="not started again"):
             oracle.check("x = 1\n")
+
+
+SERVERS = {
+    "that says nothing": "import time; time.sleep(60)",
+    "that talks for ever": """
+import sys
+while True:
+    sys.stdout.write('Content-Length: 38\\r\\n\\r\\n{"jsonrpc":"2.0","method":"x","id":null}')
+""",
+    "that answers nonsense": """
+import sys
+body = '{"jsonrpc": "2.0", "id": 1, "error": "no"}'
+sys.stdout.write('Content-Length: %d\\r\\n\\r\\n%s' % (len(body), body))
+sys.stdout.flush()
+sys.stdin.read()
+""",
+}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_that_is_none_is_an_error_and_leaves_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle = open_oracle("python", timeout_s=2.0)
+    monkeypatch.setattr(oracle, "_command", (sys.executable, "-c", SERVERS[name]))
+    with pytest.raises(OracleError, match="failed"):
+        oracle.check("x = 1\n")
+    assert not psutil.Process().children()
+    oracle.close()
 
 
 def test_nothing_is_left_when_it_is_closed() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from codekiln.attention.listed import work_items
-from codekiln.attention.native.build import Context, Native, native_for, rows_together
+from codekiln.attention.native.build import Context, Native, laid_out, native_of
 
 # Rows that share a pass over the keys, and keys per block: what the kernel packs into a tile.
 _ROWS = 64
@@ -26,10 +26,10 @@ def attend_dense(
 
     None where there is no kernel for these tensors.
     """
-    native = native or native_for(q.device, q.dtype, q.shape[-1], _ROWS)
-    if native is None:
+    native = native or native_of(q, keys, values, _ROWS)
+    if native is None or not len(q):
         return None
-    keys, values = rows_together(keys), rows_together(values)
+    keys, values = laid_out(keys, values)
     rows = q.shape[0]
     first, last = start // _ROWS, (start + rows - 1) // _ROWS
     # All readers read from one list, each as much of it as lies before it.

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codekiln.attention.native.build import Context, Native, native_for, rows_together
+from codekiln.attention.native.build import Context, Native, laid_out, native_of
 from codekiln.attention.partial import Attended, attend_block, merge
 from codekiln.attention.selection import BlockLists
 
@@ -26,10 +26,10 @@ def attend_listed(
         out: Tensor = kernels.attend_listed_triton(q, keys, values, lists, start)
         return out
     block = lists.config.block
-    native = native or native_for(q.device, q.dtype, q.shape[-1], block)
+    native = native or native_of(q, keys, values, block)
     if native is None:
         return attend_gathered(q, keys, values, lists, start)
-    keys, values = rows_together(keys), rows_together(values)
+    keys, values = laid_out(keys, values)
     items = work_items(q.shape[0], start, lists.config.query_block, lists.counts, _begins(lists))
     context = Context.of(keys, values)
     return native.attend(q.contiguous(), context, items, lists.blocks.flatten(), block)[0]
@@ -50,10 +50,10 @@ def attend_listed_rows(
         attended: Attended = kernels.attend_listed_rows_triton(q, keys, values, lists)
         return attended
     block, (rows, heads, head_dim) = lists.config.block, q.shape
-    native = native or native_for(q.device, q.dtype, q.shape[-1], block)
+    native = native or native_of(q, keys, values, block)
     tail = keys.shape[1] // block * block
     if native is not None:
-        keys, values = rows_together(keys), rows_together(values)
+        keys, values = laid_out(keys, values)
         context = Context.of(keys, values)
         items = _row_items(lists, tail, keys.shape[1] - tail)
         out, lse = native.attend(q.contiguous(), context, items, lists.blocks.flatten(), block)

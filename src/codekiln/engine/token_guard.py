@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Collection, Sequence
 
 from codekiln.core.text_guard import TextGuard
@@ -47,7 +48,7 @@ class TokenGuard:
         found = self._guard.judge(text, ended=ended)
         if found is None:
             return Accept()
-        at = len(text[: found.to].encode())
+        at = _byte_of(written, found.to)
         to = next((number for number, end in enumerate(self._ends) if end > at), len(generated))
         first = generated[to] if to < len(generated) else drawn
         return RollBack(to, frozenset({first}) if found.differently else frozenset())
@@ -58,3 +59,17 @@ class TokenGuard:
     def _append(self, token: int) -> None:
         self._bytes += b"" if token in self._eos else self._token_bytes(token)
         self._ends.append(len(self._bytes))
+
+
+def _byte_of(written: bytes, character: int) -> int:
+    """Where a character of the text begins; bytes that are no text count for none."""
+    at = bisect.bisect_left(
+        range(len(written) + 1),
+        character + 1,
+        key=lambda size: len(written[:size].decode(errors="ignore")),
+    )
+    # Behind the character's last byte; back to its first.
+    start = at - 1
+    while start > 0 and written[start] & 0xC0 == 0x80:
+        start -= 1
+    return max(0, start)

@@ -85,6 +85,7 @@ def attention_function(config: SparseConfig) -> Callable[..., tuple[Tensor, None
         if attention_mask is None or attention_mask.dim() == 2:
             mask = attention_mask
             pads = [0] * len(query) if mask is None else (~mask).sum(1).tolist()
+        is_causal = kwargs.get("is_causal", getattr(module, "is_causal", True))
         usable = (
             pads is not None
             # A foreign cache has no index; for one row, making it costs as much as attending.
@@ -92,15 +93,16 @@ def attention_function(config: SparseConfig) -> Callable[..., tuple[Tensor, None
             and not dropout
             and scaling in (None, query.shape[-1] ** -0.5)
             and kwargs.get("softcap") is None
+            and kwargs.get("position_bias") is None
             and (kwargs.get("sliding_window") or tokens) >= tokens
-            and kwargs.get("is_causal", getattr(module, "is_causal", True))
+            and is_causal
             and query.device.type == "cpu"
             and not query.requires_grad
         )
 
         def dense(row: slice) -> Tensor:
             mask = attention_mask if attention_mask is None else attention_mask[row]
-            full = _widened(mask, rows, tokens)
+            full = _widened(mask, rows, tokens, query.device) if is_causal else mask
             out: Tensor
             out, _ = sdpa_attention_forward(
                 module,
@@ -151,12 +153,18 @@ def _pieces(start: int, end: int, query_block: int) -> Iterator[tuple[int, int]]
         start = cut
 
 
-def _widened(mask: Tensor | None, rows: int, tokens: int) -> Tensor | None:
-    """A mask of padding on the left, [batch, tokens], as SDPA wants it; others as they are."""
-    if mask is None or mask.dim() != 2:
+def _widened(mask: Tensor | None, rows: int, tokens: int, device: torch.device) -> Tensor | None:
+    """A mask of padding on the left, [batch, tokens], as SDPA wants it; others as they are.
+
+    So is None, but for rows that go on with a cache: without a mask, SDPA would take them for the
+    first ones.
+    """
+    if mask is not None and mask.dim() != 2:
         return mask
-    number = torch.arange(tokens, device=mask.device)
-    causal = number <= torch.arange(tokens - rows, tokens, device=mask.device)[:, None]
+    number = torch.arange(tokens, device=device)
+    causal = number <= torch.arange(tokens - rows, tokens, device=device)[:, None]
+    if mask is None:
+        return causal[None, None] if 1 < rows < tokens else None
     seen = causal & mask[:, None, None, :]
     # A row without any key would be NaN; padding rows look at themselves.
-    return seen | (number == torch.arange(tokens - rows, tokens, device=mask.device)[:, None])
+    return seen | (number == torch.arange(tokens - rows, tokens, device=device)[:, None])

@@ -150,8 +150,23 @@ def native_for(
     return native if native and dtype in native.dtypes else None
 
 
-def rows_together(part: Tensor) -> Tensor:
-    """`part` [kv_heads, n, head_dim] with the rows of a head one behind the other."""
+def native_of(q: Tensor, keys: Tensor, values: Tensor, block: int) -> Native | None:
+    """`native_for` these tensors; None also where they are not of one kind."""
+    if not q.dtype == keys.dtype == values.dtype or not q.device == keys.device == values.device:
+        return None
+    return native_for(q.device, q.dtype, q.shape[-1], block)
+
+
+def laid_out(keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Both [kv_heads, n, head_dim] as the kernel reads them, copied where they lie otherwise."""
+    keys, values = _rows_together(keys), _rows_together(values)
+    # Of a single head the stride says nothing.
+    if len(keys) > 1 and keys.stride() != values.stride():
+        return keys.contiguous(), values.contiguous()
+    return keys, values
+
+
+def _rows_together(part: Tensor) -> Tensor:
     return part if part.stride()[1:] == (part.shape[-1], 1) else part.contiguous()
 
 
@@ -169,9 +184,9 @@ class Context:
 
     @classmethod
     def of(cls, keys: Tensor, values: Tensor) -> Context:
-        """One sequence. Both are alike in strides, and whole rows lie one behind the other."""
-        assert keys.stride() == values.stride()
-        assert keys.stride()[1:] == (keys.shape[-1], 1)
+        """One sequence, `laid_out`."""
+        assert len(keys) == 1 or keys.stride() == values.stride()
+        assert keys.stride()[1:] == values.stride()[1:] == (keys.shape[-1], 1)
         address = torch.tensor([keys.data_ptr(), values.data_ptr()])
         return cls(address[:1], address[1:], keys.stride(0), len(keys))
 
@@ -211,31 +226,31 @@ def _key(compiler: str) -> str:
     with contextlib.suppress(OSError):
         # -march=native gives other code on another processor of a shared home.
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        parts += [line for line in lines if line.startswith("flags")][:1]
+        told = ("flags", "Features", "CPU implementer", "CPU part")
+        parts += sorted({line for line in lines if line.startswith(told)})
     sources = b"".join(path.read_bytes() for path in (*_SOURCES, *_HEADERS))
     return hashlib.sha256(sources + "\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _build(compiler: str, path: Path) -> bool:
     """Compile beside `path`, prove the result, and rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
-        built = Path(folder, path.name)
-        steps = (
-            [compiler, *_FLAGS, *map(str, _SOURCES), "-o", str(built), *_openmp_of_torch()],
-            [sys.executable, "-m", "codekiln.attention.native.prove", str(built)],
-        )
-        for step in steps:
-            try:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
+            built = Path(folder, path.name)
+            for step in (
+                [compiler, *_FLAGS, *map(str, _SOURCES), "-o", str(built), *_openmp_of_torch()],
+                [sys.executable, "-m", "codekiln.attention.native.prove", str(built)],
+            ):
                 done = subprocess.run(step, capture_output=True, text=True, timeout=_BUILD_S)
-            except (OSError, subprocess.TimeoutExpired) as error:
-                _log.info("%s; attention runs in plain PyTorch", error)
-                return False
-            if done.returncode:
-                said = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()
-                _log.info("no attention kernel: %s; it runs in plain PyTorch", said[0])
-                return False
-        built.replace(path)
+                if done.returncode:
+                    said = done.stderr.strip() or f"exit status {done.returncode}"
+                    _log.info("no attention kernel: %s; it runs in PyTorch", said.splitlines()[0])
+                    return False
+            built.replace(path)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        _log.info("no attention kernel: %s; it runs in plain PyTorch", error)
+        return False
     return True
 
 

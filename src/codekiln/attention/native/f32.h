@@ -135,9 +135,11 @@ struct F32 {
     return out;
   }
 
-  // exp(x) for x <= 0, relative error below 2e-7; what is no number stays none.
+  // exp(x) for x <= 0, relative error below 2e-7, and nothing below e^-87: what is hidden has no
+  // weight. What is no number stays none.
   static inline Vector exp_of_negative(Vector x) {
     const float to_integer = 12582912.0f;   // 1.5 * 2^23: a sum with it has no fraction
+    const Vector given = x;
     x = x < -87.0f ? Vector{} - 87.0f : x;
     const Vector n = (x * 1.44269504088896341f + to_integer) - to_integer;
     // ln 2 in two parts, so that the rest of x is exact.
@@ -152,7 +154,7 @@ struct F32 {
     const Integers bits = (__builtin_convertvector(n, Integers) + 127) << 23;
     Vector power;
     std::memcpy(&power, &bits, sizeof power);
-    return p * power;
+    return given < -87.0f ? Vector{} : p * power;
   }
 
   // 4 numbers of 4 rows become 4 columns: out[c * TILE + r] = row r, number c.

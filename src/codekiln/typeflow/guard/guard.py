@@ -20,8 +20,15 @@ from codekiln.typeflow.guard.prefix import Prefix
 from codekiln.typeflow.guard.python_prefix import python_prefix
 from codekiln.typeflow.oracles import Diagnostic, Oracle, OracleError
 
-_FENCE = re.compile(r"^```[\w+#.-]*[ \t]*\n", re.MULTILINE)
-_FENCE_END = re.compile(r"^```[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^```[ \t]*([\w+#.-]*)[^\n`]*\n", re.MULTILINE)
+_FENCE_END = re.compile(r"^```[ \t\r]*$", re.MULTILINE)
+_TAGS = {
+    "python": {"python", "py", "python3"},
+    "typescript": {"typescript", "ts"},
+    "javascript": {"javascript", "js", "node"},
+}
+# Longer code is no answer to a task, and each look at it takes longer.
+_LONGEST = 60_000
 _SETTLING = {"python": "\n", "typescript": ";}\n", "javascript": ";}\n"}
 
 
@@ -91,9 +98,10 @@ class TypeGuard:
 
     def judge(self, text: str, *, ended: bool) -> TakeBack | None:
         """See TextGuard."""
-        if self.report.abstained:
+        if self._is_spent():
             return None
-        whole = self._before + text
+        # A lone surrogate is no text that a checker could be sent.
+        whole = (self._before + text).encode("utf-8", "replace").decode()
         region = self._code(whole)
         if region is None:
             return None
@@ -102,7 +110,7 @@ class TypeGuard:
         begun = time.perf_counter()
         try:
             found = self._look(code, is_finished=is_closed or ended)
-        except OracleError as error:
+        except (OracleError, RecursionError) as error:
             self.report.abstained = str(error)
             return None
         finally:
@@ -114,24 +122,29 @@ class TypeGuard:
         """Where the code is, and whether its fence is closed."""
         if self._is_code:
             return 0, len(whole), False
-        opened = _FENCE.search(whole)
-        if opened is None:
-            return None
-        closed = _FENCE_END.search(whole, opened.end())
-        return opened.end(), closed.start() if closed else len(whole), closed is not None
+        at = 0
+        while (opened := _FENCE.search(whole, at)) is not None:
+            closed = _FENCE_END.search(whole, opened.end())
+            if opened[1].lower() in _TAGS[self._language]:
+                return opened.end(), closed.start() if closed else len(whole), closed is not None
+            if closed is None:
+                break
+            at = closed.end()
+        return None
 
     def _look(self, code: str, *, is_finished: bool) -> tuple[Diagnostic, int] | None:
         """The first error that stays and where its statement begins."""
+        if is_finished and not code.endswith("\n"):
+            code += "\n"
         prefix = self._prefix(code)
         if is_finished:
+            if self._language == "python" and not _is_whole(code, prefix):
+                return None
             known = prefix or Prefix("", 0, 0)
-            prefix = replace(known, program=code, finished=len(code), made=None)
+            prefix = replace(known, program=code, finished=len(code), top=0, made=None)
         if prefix is None or (prefix.finished, is_finished) == self._seen:
             return None
         self._seen = prefix.finished, is_finished
-        self._spend()
-        if self.report.abstained:
-            return None
         self.report.checks += 1
         diagnostics = self._oracle.check(prefix.program)
         unknown = [found for found in diagnostics if found.code in self._rules.unknown]
@@ -143,19 +156,23 @@ class TypeGuard:
             if is_finished
             else monotone(diagnostics, prefix, self._rules)
         )
-        for found in (*unknown, *stays):
+        missing = unknown if self._rules.all_final else []
+        for found in (*missing, *stays):
             if (found.code, found.start) not in self._tolerated:
                 return found, prefix.statement
         return None
 
-    def _spend(self) -> None:
+    def _is_spent(self) -> bool:
         limits, report = self._limits, self.report
+        if report.abstained:
+            return True
         if report.checks >= limits.checks:
             report.abstained = f"{limits.checks} checks were made"
         elif report.seconds >= limits.seconds:
             report.abstained = f"checking took {limits.seconds:g} s"
         elif report.take_backs >= limits.take_backs:
             report.abstained = f"{limits.take_backs} errors were taken back"
+        return bool(report.abstained)
 
     def _take_back(
         self, found: Diagnostic, statement: int, code: str, written: int
@@ -198,6 +215,17 @@ class TypeGuard:
         return line + len(code[line:]) - len(code[line:].lstrip())
 
     def _prefix(self, code: str) -> Prefix | None:
+        if len(code) > _LONGEST:
+            return None
         if self._language == "python":
             return python_prefix(code)
         return braces_prefix(code, self._language)
+
+
+def _is_whole(code: str, prefix: Prefix | None) -> bool:
+    """Whether nothing but comments stands behind the last finished statement of Python.
+
+    Else the text broke off, or what looked like the end of a fence stood in a string.
+    """
+    rest = code[prefix.finished :] if prefix is not None else code
+    return all(not line.strip() or line.lstrip()[0] == "#" for line in rest.splitlines())

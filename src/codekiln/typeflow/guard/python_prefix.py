@@ -31,7 +31,8 @@ _STRING_END = {
 _WORD = re.compile(r"(?:async\s+)?(\w+)")
 _STEP = "    "
 # What is written into these may be meant to fail.
-_EXCUSING = re.compile(r"try\b|(?:async\s+)?with\b.*(?:[rR]aises|suppress|warns)", re.DOTALL)
+_EXCUSING = re.compile(r"try\b|(?:async\s+)?with\b(?!\s*open\()")
+_MEANT_TO_FAIL = re.compile(r"[rR]aises")
 # Parts of a statement that began before.
 _LOOPS = {"for", "while"}
 _GOES_ON = {"elif", "else", "except", "finally", "case"}
@@ -65,7 +66,12 @@ def python_prefix(text: str) -> Prefix | None:
     loops: list[Range] = []
     for line in lines:
         around = [block for block in blocks if len(block.indent) < len(line.indent)]
-        if any(block.is_excusing for block in around):
+        code = text[line.start : line.end]
+        if (
+            any(block.is_excusing for block in around)
+            or _EXCUSING.match(code)
+            or _MEANT_TO_FAIL.search(code)
+        ):
             excused.append((line.start, line.end))
         if line.first in _LOOPS or any(block.kind in _LOOPS for block in around):
             loops.append((line.start, line.end))
@@ -77,6 +83,7 @@ def python_prefix(text: str) -> Prefix | None:
         program=text[: last.end] + "\n" + "".join(f"{line}\n" for line in _closers(last, blocks)),
         finished=last.end,
         statement=last.start,
+        top=next(line.start for line in reversed(lines) if not line.indent.strip("\f")),
         loops=tuple(loops),
         made=next((block.start for block in blocks if block.kind == "class"), None),
         excused=tuple(excused),

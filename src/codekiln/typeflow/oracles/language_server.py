@@ -57,20 +57,25 @@ class LanguageServer:
         self._out, self._in = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._in, False)
         os.set_blocking(self._out, False)
-        uri = folder.as_uri()
-        answer = self.request(
+        try:
+            self._initialise(folder.as_uri())
+        except BaseException:
+            self.close()
+            raise
+
+    def _initialise(self, uri: str) -> None:
+        self.request(
             "initialize",
             {
                 "processId": os.getpid(),
                 "rootUri": uri,
-                "workspaceFolders": [{"uri": uri, "name": folder.name}],
+                "workspaceFolders": [{"uri": uri, "name": "answer"}],
                 "capabilities": {
                     "general": {"positionEncodings": ["utf-16"]},
                     "textDocument": {"diagnostic": {}, "completion": {}},
                 },
             },
         )
-        self.info: dict[str, Any] = answer.get("serverInfo") or {}
         self.notify("initialized", {})
 
     def request(self, method: str, parameters: Mapping[str, Any]) -> Any:
@@ -87,7 +92,7 @@ class LanguageServer:
                     self._send(_reply(got), deadline)
             elif got.get("id") == number:
                 if "error" in got:
-                    raise ServerError(f"{method}: {got['error'].get('message', got['error'])}")
+                    raise ServerError(f"{method}: {got['error']}")
                 return got.get("result")
 
     def notify(self, method: str, parameters: Mapping[str, Any]) -> None:
@@ -118,6 +123,9 @@ class LanguageServer:
                 raise ServerError(f"the language server went away: {error}") from error
 
     def _receive(self, deadline: float) -> dict[str, Any]:
+        # Also where more is there at once: a server that never stops talking is no answer.
+        if time.monotonic() >= deadline:
+            raise ServerError(f"the language server gave no answer for {self._timeout_s:g} s")
         while (end := self._received.find(b"\r\n\r\n")) < 0:
             self._read_some(deadline)
         size = _content_length(bytes(self._received[:end]))
@@ -164,6 +172,7 @@ def _content_length(header: bytes) -> int:
 
 def _reply(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a server that asks back is told: nothing is configured, everything is done."""
-    items = asked.get("params", {}).get("items", ())
+    parameters = asked.get("params")
+    items = parameters.get("items", ()) if isinstance(parameters, dict) else ()
     result = [None] * len(items) if asked["method"] == "workspace/configuration" else None
     return {"jsonrpc": "2.0", "id": asked["id"], "result": result}

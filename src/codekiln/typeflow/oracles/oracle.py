@@ -28,6 +28,7 @@ from codekiln.typeflow.oracles.language_server import LanguageServer, ServerErro
 _TIMEOUT_S = 10.0
 _MOST_STARTS = 4
 _ERROR = 1
+_VERSIONS: dict[Path, str] = {}
 
 
 class OracleError(CodekilnError):
@@ -145,18 +146,11 @@ class LspOracle:
     def check(self, text: str) -> tuple[Diagnostic, ...]:
         """See Oracle."""
         answer = self._ask("textDocument/diagnostic", text, {})
-        items = answer.get("items", ()) if isinstance(answer, dict) else ()
-        offsets = _Offsets(text)
-        found = [
-            Diagnostic(
-                offsets.of(item["range"]["start"]),
-                offsets.of(item["range"]["end"]),
-                str(item.get("code", "")),
-                _message(item),
-            )
-            for item in items
-            if item.get("severity", _ERROR) == _ERROR
-        ]
+        try:
+            found = _diagnostics(answer, _Offsets(text))
+        except (AttributeError, KeyError, TypeError) as error:
+            self._drop()
+            raise OracleError(f"{self.name} answered with something else: {error!r}") from error
         return tuple(sorted(found, key=lambda diagnostic: diagnostic.start))
 
     def members(self, text: str, at: int) -> frozenset[str] | None:
@@ -221,6 +215,19 @@ class LspOracle:
             self._server = None
 
 
+def _diagnostics(answer: Any, offsets: _Offsets) -> list[Diagnostic]:
+    return [
+        Diagnostic(
+            offsets.of(item["range"]["start"]),
+            offsets.of(item["range"]["end"]),
+            str(item.get("code", "")),
+            _message(item),
+        )
+        for item in (answer or {}).get("items", ())
+        if item.get("severity", _ERROR) == _ERROR
+    ]
+
+
 class _Offsets:
     """Between offsets in characters and LSP positions: lines, and UTF-16 units in them."""
 
@@ -261,13 +268,19 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**kept, "HOME": str(folder), "TMPDIR": str(folder)}
 
 
-@functools.cache
 def _version(path: Path) -> str:
-    try:
-        done = subprocess.run([str(path), "--version"], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip().splitlines()[0] if done.stdout.strip() else ""
+    """What a tool says its version is; only a good answer is remembered."""
+    if path not in _VERSIONS:
+        try:
+            done = subprocess.run(
+                [str(path), "--version"], capture_output=True, text=True, timeout=30
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        if done.returncode or not done.stdout.strip():
+            return ""
+        _VERSIONS[path] = done.stdout.strip().splitlines()[0]
+    return _VERSIONS[path]
 
 
 @functools.cache
