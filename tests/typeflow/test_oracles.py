@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -49,11 +50,17 @@ def oracle(request: pytest.FixtureRequest) -> Iterator[LspOracle]:
 
 def server_of(oracle: LspOracle) -> psutil.Process:
     """The running server itself, at the end of what was started for it."""
-    (found,) = (
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.cwd() == str(oracle.folder) and not process.children()
-    )
+    (found,) = (process for process in started_for(oracle) if not process.children())
+    return found
+
+
+def started_for(oracle: LspOracle) -> list[psutil.Process]:
+    """What runs in the oracle's folder; other tests have processes of their own."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.cwd() == str(oracle.folder):
+                found.append(process)
     return found
 
 
@@ -144,7 +151,7 @@ def test_a_server_that_is_none_is_an_error_and_leaves_nothing(
     monkeypatch.setattr(oracle, "_command", (sys.executable, "-c", SERVERS[name]))
     with pytest.raises(OracleError, match="failed"):
         oracle.check("x = 1\n")
-    assert not psutil.Process().children()
+    assert not started_for(oracle)
     oracle.close()
 
 
