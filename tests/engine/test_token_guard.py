@@ -66,6 +66,14 @@ def test_bytes_that_are_no_text_shift_nothing() -> None:
     assert found == RollBack(4, frozenset({ord("X")}))
 
 
+def test_a_text_that_must_not_end_is_gone_on_with() -> None:
+    asked = TokenGuard(Scripted(TakeBack(2)), token_bytes, [EOS])
+    assert asked.inspect(list(b"ab"), EOS) == RollBack(2, frozenset({EOS}))
+    assert TokenGuard(Scripted(TakeBack(0)), token_bytes, [EOS]).inspect([], EOS) == RollBack(
+        0, frozenset({EOS})
+    )
+
+
 def test_a_stop_string_ends_the_text_before_it() -> None:
     guard = Scripted()
     asked = TokenGuard(guard, token_bytes, [EOS], stop=["\n##", "}}"])

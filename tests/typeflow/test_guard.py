@@ -385,6 +385,15 @@ def test_where_a_module_is_not_found_nothing_is_said(typescript: LspOracle) -> N
 
 
 @needs_typescript
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_code_that_breaks_off_is_gone_on_with(typescript: LspOracle, end: str) -> None:
+    text = f"function f(): number {{\n  return 1;{end}"
+    guard = TypeGuard(typescript, "typescript", is_code=True)
+    found = guard.judge(text, ended=True)
+    assert found == TakeBack(len(text))
+
+
+@needs_typescript
 def test_a_standalone_answer_has_no_modules_that_are_not_found(typescript: LspOracle) -> None:
     text = "import { a } from 'lodash';\nconst b: number = 1;\n"
     found = write(TypeGuard(typescript, "typescript", is_code=True, is_standalone=True), text)

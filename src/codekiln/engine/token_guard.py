@@ -62,14 +62,19 @@ class TokenGuard:
 
 
 def _byte_of(written: bytes, character: int) -> int:
-    """Where a character of the text begins; bytes that are no text count for none."""
+    """Where a character of the text begins; bytes that are no text count for none.
+
+    Behind the last character, the end.
+    """
     at = bisect.bisect_left(
         range(len(written) + 1),
         character + 1,
         key=lambda size: len(written[:size].decode(errors="ignore")),
     )
+    if at > len(written):
+        return len(written)
     # Behind the character's last byte; back to its first.
     start = at - 1
     while start > 0 and written[start] & 0xC0 == 0x80:
         start -= 1
-    return max(0, start)
+    return start

@@ -102,7 +102,8 @@ def attention_function(config: SparseConfig) -> Callable[..., tuple[Tensor, None
 
         def dense(row: slice) -> Tensor:
             mask = attention_mask if attention_mask is None else attention_mask[row]
-            full = _widened(mask, rows, tokens, query.device) if is_causal else mask
+            plain = mask is None and not is_causal
+            full = None if plain else _widened(mask, rows, tokens, query.device)
             out: Tensor
             out, _ = sdpa_attention_forward(
                 module,

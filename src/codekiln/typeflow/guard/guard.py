@@ -189,6 +189,8 @@ class TypeGuard:
             # The checker tells the whole expression, of which the member is wrong.
             start = max(start, code.rfind(".", start, found.end) + 1)
         to = line if is_module or tries >= self._limits.at_one_place // 2 else start
+        # An error behind the last character: what ended the text must not end it there.
+        to = min(to, len(code))
         # Without another first word the same module comes again. Where the whole statement is
         # wrong, its first word (`return`) is not what is wrong with it: another draw decides.
         differently = is_module or to > line or self._greedy

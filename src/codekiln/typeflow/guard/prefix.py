@@ -13,10 +13,9 @@ class Prefix:
 
     `statement` is where the last finished statement begins, `top` where the outermost statement
     around it does: what stands before was judged when nothing was open, and may use what is being
-    written. In the ranges `loops` a type may be
-    widened by what comes later in the loop. `made` is where the outermost class begins that is
-    still open, which may get more attributes. In the ranges `excused` nothing counts: what stands
-    there may be meant to fail, or is not finished.
+    written. In the ranges `loops` a type may be widened by what comes later in the loop. `made` is
+    where the outermost class begins that is still open, which may get more attributes. In the
+    ranges `excused` nothing counts: what stands there may be meant to fail, or is not finished.
     """
 
     program: str
