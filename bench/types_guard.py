@@ -156,6 +156,13 @@ def main() -> None:
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     with ScorerProcess() as scorer, open_local(arguments.model) as backend:
         shown = scorer.load(SUITES[language], language)
+        settings = {
+            "model": backend.info.model,
+            "weights": backend.info.weights_sha256,
+            "dataset": shown.dataset,
+            "checker": find_oracle(language).version,
+            **{name: backend.info.details[name] for name in ("hardware", "threads", "torch")},
+        }
         problems = [problem_of(public) for public in shown.problems][: arguments.limit]
         for start in range(0, len(problems), arguments.together):
             some = problems[start : start + arguments.together]
@@ -169,7 +176,7 @@ def main() -> None:
                     for line, errors in zip(made, judged, strict=True):
                         (verdict,) = scorer.score_all(line["problem"], [line["code"]])
                         passed = verdict.verdict is Verdict.PASSED
-                        lines.append({**line, "errors": errors, "passed": passed})
+                        lines.append({**line, "errors": errors, "passed": passed, **settings})
                         file.write(json.dumps(lines[-1]) + "\n")
                 wrong = sum(bool(line["errors"]) for line in lines if line["arm"] == arm)
                 of = sum(line["arm"] == arm for line in lines)

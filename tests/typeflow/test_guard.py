@@ -129,14 +129,6 @@ PYTHON_VALID = {
 }
 
 
-@pytest.mark.parametrize("name", PYTHON_VALID)
-def test_valid_python_is_never_taken_back(python: LspOracle, name: str) -> None:
-    guard = TypeGuard(python, "python", is_code=True)
-    assert write(guard, PYTHON_VALID[name]) is None
-    assert guard.report.checks > 1
-    assert not guard.report.abstained
-
-
 TYPESCRIPT_ERRORS = {
     "missing property": ("function f(a: number) {\n  return a.push(1);\n}\n", "push"),
     "wrong argument": ("function f(a: number) {\n  return parseInt(a);\n}\n", "a)"),
@@ -232,15 +224,6 @@ TYPESCRIPT_VALID = {
 }
 
 
-@needs_typescript
-@pytest.mark.parametrize("name", TYPESCRIPT_VALID)
-def test_valid_typescript_is_never_taken_back(typescript: LspOracle, name: str) -> None:
-    guard = TypeGuard(typescript, "typescript", is_code=True)
-    assert write(guard, TYPESCRIPT_VALID[name]) is None
-    assert guard.report.checks > 1
-    assert not guard.report.abstained
-
-
 JAVASCRIPT_VALID = {
     "what is converted": (
         "var x = '3'; isNaN(x); Math.floor('3.5'); parseInt(3.5);\nconst out = [1]; out.push('a');"
@@ -257,14 +240,25 @@ JAVASCRIPT_VALID = {
 }
 
 
-@needs_typescript
-@pytest.mark.parametrize("name", JAVASCRIPT_VALID)
-@pytest.mark.parametrize("is_standalone", [False, True])
-def test_valid_javascript_is_never_taken_back(name: str, is_standalone: bool) -> None:
-    with open_oracle("javascript") as oracle:
-        guard = TypeGuard(oracle, "javascript", is_code=True, is_standalone=is_standalone)
-        assert write(guard, JAVASCRIPT_VALID[name]) is None
-        assert guard.report.checks > 1
+VALID = [
+    pytest.param(language, code, id=f"{language}: {name}", marks=marks)
+    for language, programs, marks in (
+        ("python", PYTHON_VALID, ()),
+        ("typescript", TYPESCRIPT_VALID, needs_typescript),
+        ("javascript", JAVASCRIPT_VALID, needs_typescript),
+    )
+    for name, code in programs.items()
+]
+
+
+@pytest.mark.parametrize(("language", "code"), VALID)
+def test_a_valid_program_is_never_taken_back(language: str, code: str) -> None:
+    with open_oracle(language) as oracle:
+        for is_standalone in (False, True):
+            guard = TypeGuard(oracle, language, is_code=True, is_standalone=is_standalone)
+            assert write(guard, code) is None
+            assert guard.report.checks > 1
+            assert not guard.report.abstained
 
 
 @needs_typescript

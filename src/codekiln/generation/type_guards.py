@@ -61,6 +61,7 @@ class TypeGuards:
             rules.update(report.rules)
         return {
             "checker": self._oracle.name,
+            "starts": self._oracle.starts,
             "drafts": len(self.reports),
             "checks": sum(report.checks for report in self.reports),
             "seconds": round(sum(report.seconds for report in self.reports), 3),

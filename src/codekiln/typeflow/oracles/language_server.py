@@ -72,7 +72,7 @@ class LanguageServer:
                 "workspaceFolders": [{"uri": uri, "name": "answer"}],
                 "capabilities": {
                     "general": {"positionEncodings": ["utf-16"]},
-                    "textDocument": {"diagnostic": {}, "completion": {}},
+                    "textDocument": {"diagnostic": {}},
                 },
             },
         )

@@ -62,12 +62,6 @@ class Oracle(Protocol):
     def check(self, text: str) -> tuple[Diagnostic, ...]:
         """The errors in a text, in order. Raises OracleError."""
 
-    def members(self, text: str, at: int) -> frozenset[str] | None:
-        """The names that may stand at offset `at`, right behind a dot; None where it cannot tell.
-
-        Raises OracleError.
-        """
-
     def close(self) -> None:
         """End what runs; a closed oracle raises OracleError."""
 
@@ -145,7 +139,7 @@ class LspOracle:
 
     def check(self, text: str) -> tuple[Diagnostic, ...]:
         """See Oracle."""
-        answer = self._ask("textDocument/diagnostic", text, {})
+        answer = self._ask(text)
         try:
             found = _diagnostics(answer, _Offsets(text))
         except (AttributeError, KeyError, TypeError) as error:
@@ -153,30 +147,18 @@ class LspOracle:
             raise OracleError(f"{self.name} answered with something else: {error!r}") from error
         return tuple(sorted(found, key=lambda diagnostic: diagnostic.start))
 
-    def members(self, text: str, at: int) -> frozenset[str] | None:
-        """See Oracle."""
-        position = {"position": _Offsets(text).position(at)}
-        answer = self._ask("textDocument/completion", text, position)
-        if isinstance(answer, dict):
-            # ty calls every list incomplete; right behind the dot they are whole.
-            answer = answer.get("items")
-        names = frozenset(
-            item.get("filterText") or item["label"].split("(")[0] for item in answer or ()
-        )
-        return names or None
-
     def close(self) -> None:
         """See Oracle."""
         self._is_closed = True
         self._drop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _ask(self, method: str, text: str, more: dict[str, Any]) -> Any:
+    def _ask(self, text: str) -> Any:
         if self._is_closed:
             raise OracleError(f"{self.name} was closed")
+        document = {"textDocument": {"uri": self._uri}}
         try:
-            server = self._with(text)
-            return server.request(method, {"textDocument": {"uri": self._uri}, **more})
+            return self._with(text).request("textDocument/diagnostic", document)
         except ServerError as error:
             self._drop()
             raise OracleError(f"{self.name} failed: {error}") from error
@@ -229,7 +211,7 @@ def _diagnostics(answer: Any, offsets: _Offsets) -> list[Diagnostic]:
 
 
 class _Offsets:
-    """Between offsets in characters and LSP positions: lines, and UTF-16 units in them."""
+    """From LSP positions, lines and UTF-16 units in them, to offsets in characters."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -247,14 +229,6 @@ class _Offsets:
             return start + len(rest)
         taken = rest.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "ignore")
         return start + len(taken)
-
-    def position(self, offset: int) -> dict[str, int]:
-        """The position of an offset."""
-        line = 0
-        while line + 1 < len(self._starts) and self._starts[line + 1] <= offset:
-            line += 1
-        before = self._text[self._starts[line] : offset]
-        return {"line": line, "character": len(before.encode("utf-16-le")) // 2}
 
 
 def _message(item: dict[str, Any]) -> str:
