@@ -215,6 +215,10 @@ TYPESCRIPT_VALID = {
     "what Node brings": (
         "const fs = require('fs');\nfunction f(): string {\n  return process.argv[0];\n}\n"
     ),
+    "overloads that are declared one by one": (
+        "function main(): number { const n: number = f(3); return n; }\n"
+        "declare function f(a: string): string;\ndeclare function f(a: number): number;\n"
+    ),
     "an object with a cast behind it": ("type P = { a: number };\nconst p: P = {\n} as P;\np.a;\n"),
     "a recursive function without a declared return": (
         "function f(n: number) {\n  if (n === 0) { return 1; }\n"

@@ -123,9 +123,6 @@ class LanguageServer:
                 raise ServerError(f"the language server went away: {error}") from error
 
     def _receive(self, deadline: float) -> dict[str, Any]:
-        # Also where more is there at once: a server that never stops talking is no answer.
-        if time.monotonic() >= deadline:
-            raise ServerError(f"the language server gave no answer for {self._timeout_s:g} s")
         while (end := self._received.find(b"\r\n\r\n")) < 0:
             self._read_some(deadline)
         size = _content_length(bytes(self._received[:end]))
@@ -156,8 +153,10 @@ class LanguageServer:
     def _wait(self, stream: int, event: int, deadline: float) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(stream, event)
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                raise ServerError(f"the language server is silent for {self._timeout_s:g} s")
+            # Also where more is there at once: a server that never stops talking is no answer.
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or not selector.select(left_s):
+                raise ServerError(f"the language server gave no answer for {self._timeout_s:g} s")
 
 
 def _content_length(header: bytes) -> int:
