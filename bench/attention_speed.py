@@ -185,11 +185,11 @@ def own_copies(cache: PromptCache, count: int) -> list[PromptCache]:
     return copies
 
 
-def transformers_prefill(decoder_weights: dict[str, Tensor], config: Any) -> Callable[..., Any]:
+def transformers_prefill(weights: dict[str, Tensor], config: Any) -> Callable[..., Any]:
     """A whole prefill by transformers on the same tensors."""
     from transformers_peer import as_transformers
 
-    model = as_transformers(config, decoder_weights)
+    model = as_transformers(config, weights)
     model.set_attn_implementation("sdpa")
 
     def prefill(tokens: tuple[int, ...]) -> object:
@@ -217,15 +217,16 @@ def measure(arguments: argparse.Namespace) -> tuple[Ledger, dict[str, Any]]:
     }
     ledger = Ledger(arguments.out, settings)
     weights = checkpoint.weights(hardware.dtype)
+    peer = None
+    if "transformers" in arguments.arm:
+        # Before the decoder, which takes the tensors out of `weights`.
+        peer = transformers_prefill(weights, checkpoint.config)
     decoder = Decoder(checkpoint.config, weights)
     engine = {
         "sdpa": EngineArm(decoder, None, compiled=False),
         "dense": EngineArm(decoder, None, compiled=True),
         "sparse": EngineArm(decoder, sparse, compiled=True),
     }
-    peer = None
-    if "transformers" in arguments.arm:
-        peer = transformers_prefill(weights, checkpoint.config)
     tokenizer = checkpoint.tokenizer()
     for length in arguments.length:
         tokens = make_context("python", 1, length, tokenizer).tokens
