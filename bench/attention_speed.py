@@ -229,7 +229,7 @@ def measure(arguments: argparse.Namespace) -> tuple[Ledger, dict[str, Any]]:
     }
     tokenizer = checkpoint.tokenizer()
     for length in arguments.length:
-        tokens = make_context("python", 1, length, tokenizer).tokens
+        tokens = make_context("python", 1, max(length, 2048), tokenizer).tokens[:length]
         for number in range(arguments.rounds):
             for arm in arguments.arm:
                 if ledger.has("prefill", arm, length, number):
