@@ -8,9 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+SVG = "{http://www.w3.org/2000/svg}"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -254,6 +256,60 @@ def test_types_of_a_file_are_told_with_what_contradicts(tmp_path: Path, run: Run
     file.write_bytes(f"# -*- coding: latin-1 -*-\n{said}".encode("latin-1"))
     [conflict] = json.loads(run("types", str(file), "--json").stdout)["conflicts"]
     assert conflict["other"] == {"line": 6, "text": "a (str): \u00e9."}
+
+
+def test_types_of_javascript_with_the_graph_and_a_picture(tmp_path: Path, run: Run) -> None:
+    file, picture = tmp_path / "merge.js", tmp_path / "graph.svg"
+    file.write_text(
+        "// arr1[number] 返回：number[]\nconst merge = (arr1) => {\n  const out = arr1;\n"
+        "  return out.sort();\n};\nmerge([1]);\n",
+        "utf-8",
+    )
+    done = run("types", str(file), "--graph", "--svg", str(picture))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("merge(arr1: number[]): number[]  // arr1: documented")
+    assert "  <- merge.out  line 4: return out.sort();" in done.stdout
+    drawn = ElementTree.parse(picture).getroot()
+    labels = {"".join(text.itertext()) for text in drawn.iter(f"{SVG}text")}
+    assert {"merge.arr1: number[]", "merge.out: number[]", "merge(): number[]"} <= labels
+    # One arrow per flow from place to place.
+    assert len(list(drawn.iter(f"{SVG}path"))) == 1 + 2
+    told = json.loads(run("types", str(file), "--json").stdout)
+    assert {"from": "merge.out", "to": "merge()", "line": 4, "text": "return out.sort();"} in told[
+        "graph"
+    ]["edges"]
+    assert told["language"] == "javascript"
+
+
+def test_what_goes_in_circles_is_drawn(tmp_path: Path, run: Run) -> None:
+    file, picture = tmp_path / "circle.py", tmp_path / "graph.svg"
+    file.write_text("def f(a):\n    b = a\n    a = b\n    return f(b)\n")
+    assert run("types", str(file), "--svg", str(picture)).returncode == 0
+    assert ElementTree.parse(picture).getroot().tag == f"{SVG}svg"
+
+
+def test_types_of_a_file_without_a_known_ending_need_a_language(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "code.txt"
+    file.write_text("def f(a=1): ...\n")
+    done = run("types", str(file))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--language" in done.stderr
+    assert run("types", str(file), "--language", "python").stdout.startswith("f(a: int)")
+    assert "rust" in run("types", str(file), "--language", "rust").stderr
+
+
+def test_types_of_long_files_and_of_unknown_ones_are_told(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "long.py"
+    parts = [
+        f"def f{i}(a: Shape{i}):\n    b = f{i - 1}(a) if a else {i}\n    return b\n\n"
+        for i in range(1250)
+    ]
+    file.write_text("".join(parts))
+    done = run("types", str(file))
+    assert done.returncode == 0, done.stderr
+    # A type that is not known is kept by its name.
+    assert done.stdout.startswith("f0(a: Shape0)\n")
+    assert done.stdout.count("\n") == 1250
 
 
 def test_types_of_what_is_no_python_are_refused_in_one_line(tmp_path: Path, run: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codekiln.typeflow import to_annotation
-from codekiln.typeflow.docstrings import stated_types, words_as_type
+from codekiln.typeflow.python.docstrings import stated_types, words_as_type
 
 GOOGLE = """Merge two lists.
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from codekiln.typeflow import to_annotation
 from codekiln.typeflow.types import BOOL, FLOAT, NONE, STR, UNKNOWN, Type, list_of, union
-from codekiln.typeflow.typescript_types import parse_typescript, to_typescript
+from codekiln.typeflow.typescript.types import parse_typescript, to_typescript
 
 
 def _grown(inner: st.SearchStrategy[Type]) -> st.SearchStrategy[Type]:

@@ -1,4 +1,4 @@
-"""`codekiln types FILE`: the signatures of a Python file as they are declared, said or implied."""
+"""`codekiln types FILE`: the signatures of a file as they are declared, said or implied."""
 
 from __future__ import annotations
 
@@ -12,40 +12,101 @@ if TYPE_CHECKING:
     from codekiln.typeflow import Conflict, Inferred, KnownSignature, TypedModule
 
 
+# Endings of the files that are read, with their language.
+_LANGUAGES = {
+    ".py": "python",
+    ".pyi": "python",
+    ".ts": "typescript",
+    ".mts": "typescript",
+    ".cts": "typescript",
+    ".tsx": "tsx",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".cjs": "javascript",
+    ".jsx": "tsx",
+}
+
+
 def types(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A Python file.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A Python, TypeScript or JavaScript file.")
+    ],
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Print every place too, with what flows into it.")
+    ] = False,
+    svg: Annotated[
+        str, typer.Option("--svg", metavar="FILE", help="Draw the graph into this file.")
+    ] = "",
+    language: Annotated[
+        str,
+        typer.Option(
+            "--language",
+            metavar="NAME",
+            help="Read FILE as python, typescript, javascript or tsx. [default: by its ending]",
+        ),
+    ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
     ] = False,
 ) -> int:
     """Print what is known of every function's types, and where the code contradicts itself.
 
-    Types are read from annotations, docstrings, doctests and asserts, and spread along assignments,
-    calls and returns; nothing is run. A type behind '#' was not declared.
+    Types are read from annotations, docstrings, JSDoc, comments, examples and asserts, and spread
+    along assignments, calls and returns; nothing is run. A type behind a comment sign was not
+    declared.
     """
     from codekiln.cli.console import visible, write_json, write_stdout
-    from codekiln.typeflow import infer_python
+    from codekiln.cli.type_graph import as_svg, as_text
+    from codekiln.core.errors import UsageError
+    from codekiln.core.files import write_atomic
+    from codekiln.typeflow import infer
 
-    typed = infer_python(_source(Path(file)), file)
+    path = Path(file)
+    typed = infer(_source(path), language or _language(path), file)
+    if svg:
+        try:
+            write_atomic(Path(svg), as_svg(typed, file))
+        except OSError as error:
+            raise UsageError(
+                f"{svg} cannot be written: {error.strerror or error}", "Choose another --svg FILE"
+            ) from error
     if as_json:
         write_json(_as_json(file, typed))
         return 0
-    lines = [_line(signature) for signature in typed.signatures]
-    lines += [_conflict(file, conflict) for conflict in typed.conflicts]
-    write_stdout("".join(f"{visible(line)}\n" for line in lines or ["no functions"]))
+    lines = [_line(signature) for signature in typed.signatures] or ["no functions"]
+    lines += [_conflict(file, conflict, typed.language) for conflict in typed.conflicts]
+    if graph:
+        lines += ["", *as_text(typed)]
+    write_stdout("".join(f"{visible(line)}\n" for line in lines))
     return 0
+
+
+def _language(path: Path) -> str:
+    from codekiln.core.errors import UsageError
+
+    found = _LANGUAGES.get(path.suffix.lower())
+    if found is None:
+        raise UsageError(
+            f"{path}: no language is known for {path.suffix or 'a name without an ending'!r}",
+            f"Name it with --language; files with {', '.join(_LANGUAGES)} are known",
+        )
+    return found
 
 
 def _source(path: Path) -> str:
     from codekiln.core.errors import UsageError
 
     try:
-        # Honours the encoding that the file names itself.
-        with tokenize.open(path) as file:
+        # For Python the encoding that the file names itself; what is UTF-8 is read as that.
+        with (
+            tokenize.open(path)
+            if path.suffix in (".py", ".pyi")
+            else path.open(encoding="utf-8") as file
+        ):
             return file.read()
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be read: {error.strerror or error}", "Name a Python file"
+            f"{path} cannot be read: {error.strerror or error}", "Name a file that can be read"
         ) from error
     except (UnicodeDecodeError, SyntaxError) as error:
         raise UsageError(f"{path} is no text in its encoding", "Convert it to UTF-8") from error
@@ -57,14 +118,16 @@ def _line(signature: KnownSignature) -> str:
         for name, found in [*signature.parameters.items(), ("return", signature.result)]
         if found is not None and found.strength != "declared"
     ]
-    return str(signature) + (f"  # {', '.join(implied)}" if implied else "")
+    comment = "#" if signature.language == "python" else "//"
+    return str(signature) + (f"  {comment} {', '.join(implied)}" if implied else "")
 
 
-def _conflict(file: str, conflict: Conflict) -> str:
-    from codekiln.typeflow import to_annotation
+def _conflict(file: str, conflict: Conflict, language: str) -> str:
+    from codekiln.typeflow import WRITTEN
 
-    wanted = f"{to_annotation(conflict.wanted.type)} is {conflict.wanted.strength}"
-    found = to_annotation(conflict.found)
+    write = WRITTEN[language]
+    wanted = f"{write(conflict.wanted.type)} is {conflict.wanted.strength}"
+    found = write(conflict.found)
     if conflict.other is not None:
         why = f"line {conflict.other.line} says {found}"
     else:
@@ -74,20 +137,24 @@ def _conflict(file: str, conflict: Conflict) -> str:
 
 
 def _as_json(file: str, typed: TypedModule) -> dict[str, object]:
-    from codekiln.typeflow import to_annotation
+    from codekiln.cli.type_graph import as_data
+    from codekiln.typeflow import WRITTEN, written
+
+    write = WRITTEN[typed.language]
 
     def known(found: Inferred | None) -> dict[str, object] | None:
         if found is None:
             return None
         because = [{"line": item.line, "text": item.text} for item in found.because]
         return {
-            "type": to_annotation(found.type),
+            "type": written(found, typed.language),
             "strength": found.strength,
             "because": because,
         }
 
     return {
         "file": file,
+        "language": typed.language,
         "functions": [
             {
                 "name": signature.name,
@@ -101,9 +168,9 @@ def _as_json(file: str, typed: TypedModule) -> dict[str, object]:
         "conflicts": [
             {
                 "place": str(conflict.place),
-                "wanted": to_annotation(conflict.wanted.type),
+                "wanted": write(conflict.wanted.type),
                 "strength": conflict.wanted.strength,
-                "found": to_annotation(conflict.found),
+                "found": write(conflict.found),
                 "line": conflict.wanted.line,
                 "chain": [{"line": flow.line, "text": flow.text} for flow in conflict.chain],
                 "other": None
@@ -112,4 +179,5 @@ def _as_json(file: str, typed: TypedModule) -> dict[str, object]:
             }
             for conflict in typed.conflicts
         ],
+        "graph": as_data(typed),
     }

@@ -10,6 +10,8 @@ from codekiln.typeflow.types import Type
 # From the strongest on: written as an annotation; said in a docstring or comment; seen in a value.
 Strength = Literal["declared", "documented", "observed"]
 STRENGTHS: tuple[Strength, ...] = ("declared", "documented", "observed")
+# The name of what a function gives.
+RETURN = "return"
 PlaceKind = Literal["parameter", "return", "variable", "attribute"]
 
 
@@ -17,7 +19,7 @@ PlaceKind = Literal["parameter", "return", "variable", "attribute"]
 class Place:
     """Something that has a type: `name` in the function or class `scope` ("" for a module).
 
-    A return has the name "return"; scopes are qualified names such as `Stack.push`.
+    A return has the name RETURN; scopes are qualified names such as `Stack.push`.
     """
 
     kind: PlaceKind
@@ -26,15 +28,19 @@ class Place:
 
     def __str__(self) -> str:
         inside = f"{self.scope}." if self.scope else ""
-        return f"{inside}{self.name}" if self.kind != "return" else f"{self.scope}()"
+        return f"{inside}{self.name}" if self.kind != RETURN else f"{self.scope}()"
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`line` (1-based) and `text` say where it comes from."""
+    """`line` (1-based) and `text` say where it comes from.
+
+    `written` is the type's own text there, where it says more than the type language can.
+    """
 
     place: Place
     type: Type
     strength: Strength
     line: int
     text: str
+    written: str = ""

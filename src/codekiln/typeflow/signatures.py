@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from codekiln.core.errors import UsageError
-from codekiln.typeflow.docstrings import RETURN
-from codekiln.typeflow.facts import Place
+from codekiln.typeflow.facts import RETURN, Fact, Place
 from codekiln.typeflow.graph import Conflict, Inferred, TypeGraph, solve
-from codekiln.typeflow.python_flows import read_python
-from codekiln.typeflow.python_terms import Module
-from codekiln.typeflow.python_types import to_annotation
-from codekiln.typeflow.types import NONE, UNKNOWN
+from codekiln.typeflow.module import Module
+from codekiln.typeflow.python.flows import read_python
+from codekiln.typeflow.python.types import to_annotation
+from codekiln.typeflow.types import NONE, UNKNOWN, Type
+from codekiln.typeflow.typescript.flows import read_typescript
+from codekiln.typeflow.typescript.types import to_typescript
+
+# The languages that are read, with what writes their types.
+WRITTEN: dict[str, Callable[[Type], str]] = {
+    "python": to_annotation,
+    "typescript": to_typescript,
+    "javascript": to_typescript,
+    "tsx": to_typescript,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +32,21 @@ class KnownSignature:
     line: int
     parameters: dict[str, Inferred | None]
     result: Inferred | None
+    language: str = "python"
 
     def __str__(self) -> str:
         """The signature with the types that are known: `merge(a: list[int], b) -> list[int]`."""
         parts = [
-            name if found is None else f"{name}: {to_annotation(found.type)}"
+            name if found is None else f"{name}: {written(found, self.language)}"
             for name, found in self.parameters.items()
         ]
-        result = "" if self.result is None else f" -> {to_annotation(self.result.type)}"
+        arrow = " -> " if self.language == "python" else ": "
+        result = ""
+        if self.result is not None:
+            result = arrow + written(self.result, self.language)
+            # What gives nothing gives `undefined`, which TypeScript calls void.
+            if self.language != "python" and self.result.type == NONE:
+                result = f"{arrow}void"
         return f"{self.name}({', '.join(parts)}){result}"
 
 
@@ -40,6 +57,7 @@ class TypedModule:
     module: Module
     graph: TypeGraph
     signatures: tuple[KnownSignature, ...]
+    language: str = "python"
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
@@ -47,14 +65,21 @@ class TypedModule:
         return tuple(self.graph.conflicts)
 
 
-def infer_python(source: str, name: str = "the code") -> TypedModule:
+def infer(source: str, language: str = "python", name: str = "the code") -> TypedModule:
     """Read a module and spread its types. Raises UsageError for what does not parse.
 
-    >>> typed = infer_python("def half(n):\\n    return n / 2\\n\\nassert half(4) == 2.0\\n")
-    >>> str(typed.signatures[0])
-    'half(n: int) -> float'
+    `language` is one of WRITTEN; `tsx` is TypeScript or JavaScript with JSX.
+
+    >>> print(infer("const half = (n) => n / 2;\\nhalf(4);", "javascript").signatures[0])
+    half(n: number): number
     """
-    module = read_python(source.removeprefix("\ufeff"), name)
+    if language not in WRITTEN:
+        raise UsageError(f"types of {language} are not read", f"Use one of: {', '.join(WRITTEN)}")
+    source = source.removeprefix("\ufeff")
+    if language == "python":
+        module = read_python(source, name)
+    else:
+        module = read_typescript(source, name, language=language)
     try:
         graph = solve(module.facts, module.flows)
     except RecursionError as error:
@@ -68,10 +93,29 @@ def infer_python(source: str, name: str = "the code") -> TypedModule:
                 for parameter in signature.parameters
             },
             _known(graph, Place("return", signature.name, RETURN)),
+            language,
         )
         for signature in module.functions.values()
     )
-    return TypedModule(module, graph, signatures)
+    return TypedModule(module, graph, signatures, language)
+
+
+def infer_python(source: str, name: str = "the code") -> TypedModule:
+    """`infer` for Python.
+
+    >>> typed = infer_python("def half(n):\\n    return n / 2\\n\\nassert half(4) == 2.0\\n")
+    >>> str(typed.signatures[0])
+    'half(n: int) -> float'
+    """
+    return infer(source, "python", name)
+
+
+def written(found: Inferred, language: str) -> str:
+    """A type as its language writes it, or as the code itself wrote it."""
+    because = found.because[0] if found.because else None
+    if isinstance(because, Fact) and because.written:
+        return because.written
+    return WRITTEN[language](found.type)
 
 
 def _known(graph: TypeGraph, place: Place) -> Inferred | None:

@@ -1,7 +1,7 @@
 """Terms: what an expression's type depends on, to be evaluated when the places are known.
 
 A term is plain data; `evaluate` gives its type from the types of places. Builtins are data
-(builtins.toml).
+(`builtins.toml` of each language).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from codekiln.typeflow.facts import Place
-from codekiln.typeflow.python_types import parse_annotation
+from codekiln.typeflow.python.types import parse_annotation
 from codekiln.typeflow.types import (
     BOOL,
     BYTES,
@@ -31,6 +31,7 @@ from codekiln.typeflow.types import (
     members,
     union,
 )
+from codekiln.typeflow.typescript.types import parse_typescript
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Called:
     name: str
     receiver: Term | None
     first: Term | None
+    language: str = "python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def places(term: Term) -> Iterator[Place]:
                 yield from places(part)
         case Part(inner) | Narrowed(inner):
             yield from places(inner)
-        case Called(_, receiver, first):
+        case Called(_, receiver, first, _):
             for inside in (receiver, first):
                 if inside is not None:
                     yield from places(inside)
@@ -170,8 +172,9 @@ def evaluate(
             if not drops_none:
                 return found
             return union(part for part in members(found) if part != NONE)
-        case Called(name, receiver, first_argument):
+        case Called(name, receiver, first_argument, language):
             return _called(
+                language,
                 name,
                 part_of(receiver) if receiver is not None else None,
                 part_of(first_argument) if first_argument is not None else UNKNOWN,
@@ -203,8 +206,8 @@ def _slice(container: Type) -> Type:
     return container if is_sequence else UNKNOWN
 
 
-def _called(name: str, receiver: Type | None, first: Type) -> Type:
-    functions, methods = _builtins()
+def _called(language: str, name: str, receiver: Type | None, first: Type) -> Type:
+    functions, methods = _builtins(language)
     if receiver is None:
         template = functions.get(name)
         names = {"A": first, "AE": element_of(first)}
@@ -223,12 +226,13 @@ def _filled(template: Type, names: Mapping[str, Type]) -> Type:
 
 
 @functools.cache
-def _builtins() -> tuple[dict[str, Type], dict[str, dict[str, Type]]]:
-    text = importlib.resources.files(__package__).joinpath("builtins.toml").read_text("utf-8")
-    data = tomllib.loads(text)
+def _builtins(language: str) -> tuple[dict[str, Type], dict[str, dict[str, Type]]]:
+    folder = importlib.resources.files(__package__).joinpath(language)
+    data = tomllib.loads(folder.joinpath("builtins.toml").read_text("utf-8"))
+    parse = parse_annotation if language == "python" else parse_typescript
 
     def read(table: Mapping[str, str]) -> dict[str, Type]:
-        return {name: parse_annotation(annotation) for name, annotation in table.items()}
+        return {name: parse(annotation) for name, annotation in table.items()}
 
     return read(data["functions"]), {name: read(t) for name, t in data["methods"].items()}
 

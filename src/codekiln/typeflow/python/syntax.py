@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from codekiln.typeflow.python_types import parse_annotation
+from codekiln.typeflow.module import Signature
+from codekiln.typeflow.python.types import parse_annotation
 from codekiln.typeflow.types import NONE, UNKNOWN, Type
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -24,36 +24,6 @@ _HARMLESS = {
     "override",
     "staticmethod",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """A function as it is written: its parameters in order, without `self` and `cls`.
-
-    The first `positional` of them can be given without their name. It is `plain` when no decorator
-    changes what callers give and get.
-    """
-
-    name: str
-    line: int
-    parameters: tuple[str, ...]
-    positional: int
-    is_method: bool = False
-    is_async: bool = False
-    is_plain: bool = True
-
-
-def inside(scope: str, name: str) -> str:
-    """The qualified name of what `scope` defines as `name`; the module's scope is ""."""
-    return f"{scope}.{name}" if scope else name
-
-
-def around(scope: str) -> Iterator[str]:
-    """The scope itself, those around it, and the module."""
-    while scope:
-        yield scope
-        scope = scope.rpartition(".")[0]
-    yield ""
 
 
 def arguments(node: Function) -> Iterator[tuple[ast.arg, ast.expr | None]]:
@@ -106,6 +76,23 @@ def calls(node: ast.AST) -> Iterator[ast.Call]:
         yield from calls(child)
     if isinstance(node, ast.Call):
         yield node
+
+
+def comment_at(node: Function, lines: Sequence[str]) -> tuple[int, str]:
+    """The comments right above a function and between its header and body, with the first's line.
+
+    Lines of code between them are left empty, so that each line of the text keeps its number.
+    """
+    first = min([node.lineno, *(part.lineno for part in node.decorator_list)])
+    top = first
+    while top > 1 and lines[top - 2].lstrip().startswith("#"):
+        top -= 1
+    found = ["" for _ in range(top, node.body[0].lineno)]
+    for number in range(top, node.body[0].lineno):
+        line = lines[number - 1].strip()
+        if line.startswith("#"):
+            found[number - top] = line
+    return top, "\n".join(found)
 
 
 def local_names(node: Function) -> Iterator[str]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from codekiln.typeflow.python_types import parse_annotation
+from codekiln.typeflow.facts import RETURN
+from codekiln.typeflow.python.types import parse_annotation
 from codekiln.typeflow.types import CONTAINERS, SCALARS, UNKNOWN, Type, list_of
 
-RETURN = "return"
 _NAMES = {*CONTAINERS, "tuple", "callable", "callable*", "union", "object", "unknown"}
 _SECTIONS = {
     "args": "parameters",
@@ -54,6 +54,7 @@ _WORDS = {
     "ints": "int",
     "floats": "float",
     "number": "float",
+    "numbers": "float",
     "boolean": "bool",
     "booleans": "bool",
     "bools": "bool",
@@ -65,7 +66,7 @@ _WORDS = {
     "none": "None",
 }
 _MOST_OF = 8
-_OF = re.compile(r"^(list|set|tuple|sequence|iterable|iterator)\s+of\s+(.+)$", re.IGNORECASE)
+_OF = re.compile(r"^(list|array|set|tuple|sequence|iterable|iterator)\s+of\s+(.+)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,11 @@ class Stated:
 def stated_types(docstring: str) -> tuple[Stated, ...]:
     """What a docstring says about parameters and the return, in its order."""
     lines = inspect.cleandoc(docstring).split("\n")
-    found = [*_sphinx(lines), *_sections(lines)]
-    # Several returns are parts of one, or alternatives; which is not said.
+    return said_once([*_sphinx(lines), *_sections(lines)])
+
+
+def said_once(found: Sequence[Stated]) -> tuple[Stated, ...]:
+    """What is known and said once: several returns are parts of one, or alternatives."""
     once = Counter(stated.name for stated in found)
     return tuple(stated for stated in found if stated.type != UNKNOWN and once[stated.name] == 1)
 
@@ -116,8 +120,8 @@ def _one(text: str) -> Type:
         if element == UNKNOWN:
             return UNKNOWN
         kind = of[1].lower()
-        if kind in ("list", "set"):
-            return list_of(element) if kind == "list" else Type("set", (element,))
+        if kind in ("list", "array", "set"):
+            return Type("set", (element,)) if kind == "set" else list_of(element)
         if kind == "tuple":
             return Type("tuple*", (element,))
         return Type("iterator" if kind == "iterator" else "iterable", (element,))

@@ -11,23 +11,25 @@ import doctest
 from collections.abc import Sequence
 
 from codekiln.core.errors import UsageError
-from codekiln.typeflow.docstrings import RETURN, stated_types
-from codekiln.typeflow.facts import Fact, Place, Strength
-from codekiln.typeflow.python_names import (
+from codekiln.typeflow.facts import RETURN, Fact, Place, Strength
+from codekiln.typeflow.module import Module, Scope, inside
+from codekiln.typeflow.prose import prose_types, stated_examples
+from codekiln.typeflow.python.docstrings import Stated, stated_types
+from codekiln.typeflow.python.names import (
     bound_by_module,
     bound_more_than_once,
     made_global,
     stored_attributes,
     used_otherwise,
 )
-from codekiln.typeflow.python_syntax import (
+from codekiln.typeflow.python.syntax import (
     FUNCTIONS,
     Function,
     arguments,
     blocks,
     calls,
+    comment_at,
     ends,
-    inside,
     is_generator,
     is_stub,
     local_names,
@@ -35,8 +37,8 @@ from codekiln.typeflow.python_syntax import (
     signature_of,
     tested_names,
 )
-from codekiln.typeflow.python_terms import Expressions, Module, Scope
-from codekiln.typeflow.python_types import parse_annotation
+from codekiln.typeflow.python.terms import Expressions
+from codekiln.typeflow.python.types import parse_annotation
 from codekiln.typeflow.terms import (
     NOTHING,
     Arithmetic,
@@ -230,6 +232,7 @@ class _Reader:
             result = parse_annotation(node.returns)
             self._fact(Place("return", name, RETURN), result, "declared", node.lineno)
         self._docstring(node, name, scope)
+        self._comments(node, name, scope)
         for local in local_names(node):
             # What a parameter holds after it was bound anew is another thing than what is given.
             own[local] = Place("variable", name, local)
@@ -257,30 +260,50 @@ class _Reader:
         skipped = len(raw) - len(raw.lstrip("\n"))
         first = node.body[0].lineno + skipped
         parameters = self.module.functions[name].parameters
-        for item in stated_types(text):
-            place = Place("parameter", name, item.name)
-            if item.name == RETURN:
-                place = Place("return", name, RETURN)
-            elif item.name not in parameters:
-                continue
-            # Prose may begin with a capital too.
-            if classes_in(item.type) <= {*self.module.bound, *self.module.classes}:
-                fact = Fact(place, item.type, "documented", first + item.line, item.text)
-                self.module.facts.append(fact)
+        stated = stated_types(text)
+        said = {item.name for item in stated}
+        prose = (item for item in prose_types(text, parameters) if item.name not in said)
+        for item in (*stated, *prose):
+            self._stated(item, name, first)
+        for given in stated_examples(text):
+            # Doctest reads those of its own form better.
+            if not text.split("\n")[given.line].lstrip().startswith(">>>"):
+                self._example(given.call, given.value, scope, first + given.line, given.call)
         try:
             examples = doctest.DocTestParser().get_examples(text)
         except ValueError:
             return
         for example in examples:
-            self._doctest(example, scope, first + example.lineno)
+            source = example.source.strip()
+            self._example(source, example.want.strip(), scope, first + example.lineno, source)
 
-    def _doctest(self, example: doctest.Example, scope: Scope, line: int) -> None:
-        try:
-            call = ast.parse(example.source.strip(), mode="eval").body
-            wanted = ast.parse(example.want.strip(), mode="eval").body
-        except (SyntaxError, ValueError):
+    def _comments(self, node: Function, name: str, scope: Scope) -> None:
+        """Types and examples in the comments above a function and at its beginning."""
+        first, comment = comment_at(node, self._lines)
+        for item in prose_types(comment, self.module.functions[name].parameters):
+            self._stated(item, name, first)
+        for given in stated_examples(comment):
+            self._example(given.call, given.value, scope, first + given.line, given.call)
+
+    def _stated(self, item: Stated, name: str, first: int) -> None:
+        """What a text that begins at line `first` says about a function."""
+        place = Place("parameter", name, item.name)
+        if item.name == RETURN:
+            place = Place("return", name, RETURN)
+        elif item.name not in self.module.functions[name].parameters:
             return
-        text = example.source.strip()
+        # Prose may begin with a capital too.
+        if classes_in(item.type) <= {*self.module.bound, *self.module.classes}:
+            fact = Fact(place, item.type, "documented", first + item.line, item.text)
+            self.module.facts.append(fact)
+
+    def _example(self, source: str, want: str, scope: Scope, line: int, text: str) -> None:
+        """A call and what it gives, as text says it."""
+        try:
+            call = ast.parse(source, mode="eval").body
+            wanted = ast.parse(want, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
         for found in calls(call):
             self._call(found, scope, line, text)
         self._equal(call, wanted, scope, line, text)

@@ -9,7 +9,7 @@ import ast
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from codekiln.typeflow.python_syntax import FUNCTIONS
+from codekiln.typeflow.python.syntax import FUNCTIONS
 
 
 def bound_more_than_once(tree: ast.Module) -> frozenset[str]:

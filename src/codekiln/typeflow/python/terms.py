@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from codekiln.typeflow.docstrings import RETURN
-from codekiln.typeflow.facts import Fact, Place
-from codekiln.typeflow.python_syntax import Signature, around, constant_type, inside
-from codekiln.typeflow.python_types import parse_annotation
+from codekiln.typeflow.facts import RETURN, Place
+from codekiln.typeflow.module import Module, Scope, Signature, around, inside
+from codekiln.typeflow.python.syntax import constant_type
+from codekiln.typeflow.python.types import parse_annotation
 from codekiln.typeflow.terms import (
     NOTHING,
     Arithmetic,
     Built,
     Called,
-    Flow,
     Joined,
     Known,
     Narrowed,
@@ -27,38 +26,6 @@ from codekiln.typeflow.terms import (
     Term,
 )
 from codekiln.typeflow.types import BOOL, INT, STR
-
-
-@dataclass(slots=True)
-class Module:
-    """What was read of one module."""
-
-    facts: list[Fact] = field(default_factory=list)
-    flows: list[Flow] = field(default_factory=list)
-    functions: dict[str, Signature] = field(default_factory=dict)
-    classes: set[str] = field(default_factory=set)
-    # Names that may hide a builtin, and those of which two statements bind each.
-    bound: frozenset[str] = frozenset()
-    unsure: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where statements stand: a module, class or function, and the names that are its own.
-
-    `gives`: what is returned is what a call gives, as it is not in a generator. `tested` are names
-    that conditions ask about, so that their type may be another one further on.
-    """
-
-    name: str
-    own: dict[str, Place]
-    is_function: bool = False
-    gives: bool = False
-    tested: frozenset[str] = frozenset()
-
-    def place_of(self, name: str) -> Place | None:
-        """That of a name, where it is this scope's own."""
-        return self.own.get(name)
 
 
 @dataclass(frozen=True, slots=True)

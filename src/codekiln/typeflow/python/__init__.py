@@ -1,0 +1,1 @@
+"""Reads Python: annotations, docstrings, examples and what flows where."""

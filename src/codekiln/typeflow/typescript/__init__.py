@@ -1,0 +1,1 @@
+"""Reads TypeScript and JavaScript: annotations, JSDoc, examples and what flows where."""
