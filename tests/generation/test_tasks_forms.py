@@ -404,3 +404,20 @@ def test_a_heading_on_a_line_of_its_own_in_prose_names_the_function() -> None:
     assert [(e.call, e.expected) for e in task.examples] == [
         ("two_sum(nums = [2, 7], target = 9)", "[0, 1]")
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "signature"),
+    [
+        ("python", "def merge(a, b):"),
+        ("typescript", "function merge(a, b)"),
+        ("javascript", "function merge(a, b)"),
+        # What the language's own words for it are is the model's to say.
+        ("rust", ""),
+    ],
+)
+def test_a_signature_in_the_text_is_put_in_the_language_of_the_task(
+    language: str, signature: str
+) -> None:
+    task = read_task("Write a function `merge(a, b)` that merges two lists.", language=language)
+    assert (task.entry_point, task.signature) == ("merge", signature)

@@ -19,6 +19,7 @@ from codekiln.typeflow.types import (
     BYTES,
     FLOAT,
     INT,
+    NEVER,
     NONE,
     NUMBERS,
     SCALARS,
@@ -104,6 +105,8 @@ class Arithmetic:
 
 Term = Known | Of | Built | Joined | Part | Narrowed | Called | Arithmetic
 NOTHING = Known(UNKNOWN)
+# The elements of a literal that has none.
+EMPTY = Known(NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,13 @@ class Flow:
     line: int
     text: str
     certain: bool = True
+
+
+def filled_later(term: Term) -> Term:
+    """A term for a name: what starts empty there is filled in places that may not be seen."""
+    if isinstance(term, Built) and EMPTY in term.args:
+        return Built(term.name, tuple(NOTHING if part == EMPTY else part for part in term.args))
+    return term
 
 
 def places(term: Term) -> Iterator[Place]:
@@ -166,7 +176,8 @@ def evaluate(
             first, *others = map(part_of, terms)
             return functools.reduce(join_strictly if strict or certain else join, others, first)
         case Part(inner, by, at):
-            return _part(part_of(inner), by, at)
+            found = _part(part_of(inner), by, at)
+            return UNKNOWN if found == NEVER else found
         case Narrowed(inner, drops_none):
             found = UNKNOWN if certain else part_of(inner)
             if not drops_none:

@@ -33,6 +33,8 @@ class Type:
 
 
 UNKNOWN = Type("unknown")
+# Of the elements of a literal that has none: it joins with any other.
+NEVER = Type("never")
 OBJECT = Type("object")
 NONE = Type("None")
 BOOL, INT, FLOAT, COMPLEX = Type("bool"), Type("int"), Type("float"), Type("complex")
@@ -51,7 +53,7 @@ CONTAINERS = {
     "awaitable": 1,
 }
 # What can be iterated over, and the place of the argument that it gives.
-_LANGUAGE = ("unknown", "object", "union", "tuple*", "callable*")
+_LANGUAGE = ("unknown", "never", "object", "union", "tuple*", "callable*")
 _PROTOCOLS = ("iterable", "iterator", "awaitable")
 ITERABLES = ("list", "set", "frozenset", "dict", "tuple*", "iterable", "iterator")
 
@@ -75,6 +77,8 @@ def union(members: Iterable[Type]) -> Type:
     flat: set[Type] = set()
     for member in members:
         flat |= set(member.args) if member.name == "union" else {member}
+    if len(flat) > 1:
+        flat.discard(NEVER)
     if not flat or UNKNOWN in flat:
         return UNKNOWN
     if OBJECT in flat:
@@ -118,9 +122,9 @@ def join(a: Type, b: Type) -> Type:
     >>> str(join(list_of(INT), list_of(FLOAT)))
     'list[float]'
     """
-    if a == b or b == UNKNOWN:
+    if a == b or b in (UNKNOWN, NEVER):
         return a
-    if a == UNKNOWN:
+    if a in (UNKNOWN, NEVER):
         return b
     merged: list[Type] = []
     # Sorted, so that the order of the evidence does not matter.
@@ -143,6 +147,8 @@ def join_strictly(a: Type, b: Type) -> Type:
     """
     if UNKNOWN in (a, b):
         return UNKNOWN
+    if NEVER in (a, b):
+        return a if b == NEVER else b
     if a.name == b.name and a.name != "union" and len(a.args) == len(b.args):
         return Type(a.name, tuple(join_strictly(x, y) for x, y in zip(a.args, b.args, strict=True)))
     joined = join(a, b)
@@ -188,9 +194,9 @@ def accepts(target: Type, value: Type) -> bool | None:
     >>> accepts(FLOAT, INT), accepts(INT, STR), accepts(Type("Shape"), Type("Circle"))
     (True, False, None)
     """
-    if UNKNOWN in (target, value):
+    if UNKNOWN in (target, value) or target == NEVER:
         return None
-    if target in (value, OBJECT):
+    if target in (value, OBJECT) or value == NEVER:
         return True
     if value.name == "union":
         return _all(accepts(target, member) for member in value.args)

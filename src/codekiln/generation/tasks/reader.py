@@ -219,10 +219,19 @@ def _assemble(
         examples=resolved.examples,
         constraints=constraints,
         entry_point=known.entry_point,
-        signature=known.signature,
+        signature=_in_language(known.signature, language),
         skeleton=stub.skeleton if stub else "",
         notes=(*notes, *resolved.notes),
     )
+
+
+def _in_language(signature: str, language: Language) -> str:
+    """A signature that was read as Python's, where it can be put in the task's language."""
+    if language.name == "python" or not re.match(r"def .*:$", signature, re.DOTALL):
+        return signature
+    bare = re.fullmatch(r"def (\w+\([\w\s,]*\)):", signature)
+    is_script = language.name in ("javascript", "typescript")
+    return f"function {bare[1]}" if bare is not None and is_script else ""
 
 
 def _deduced(description: str, drafts: Sequence[Draft], given: Interface) -> Interface:

@@ -48,6 +48,7 @@ from codekiln.typeflow.terms import (
     Narrowed,
     Part,
     Term,
+    filled_later,
 )
 from codekiln.typeflow.types import NONE, UNKNOWN, Type, classes_in
 
@@ -347,6 +348,7 @@ class _Reader:
         self._assign(changed, term, scope, call.lineno)
 
     def _assign(self, target: ast.expr, term: Term, scope: Scope, line: int) -> None:
+        term = filled_later(term)
         match target:
             case ast.Name(id=name):
                 place = scope.place_of(name) or Place("variable", scope.name, name)

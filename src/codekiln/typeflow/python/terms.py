@@ -14,6 +14,7 @@ from codekiln.typeflow.module import Module, Scope, Signature, around, inside
 from codekiln.typeflow.python.syntax import constant_type
 from codekiln.typeflow.python.types import parse_annotation
 from codekiln.typeflow.terms import (
+    EMPTY,
     NOTHING,
     Arithmetic,
     Built,
@@ -71,12 +72,14 @@ class Expressions:
                 return Arithmetic("Compare", self.term(left, scope), self.term(right, scope))
             case ast.List(elts=elts) | ast.Set(elts=elts):
                 name = "list" if isinstance(node, ast.List) else "set"
-                return Built(name, (self._joined(elts, scope),))
+                return Built(name, (self._joined(elts, scope) if elts else EMPTY,))
             case ast.Tuple(elts=elts):
                 if any(isinstance(part, ast.Starred) for part in elts):
                     return NOTHING
                 return Built("tuple", tuple(self.term(part, scope) for part in elts))
             case ast.Dict(keys=keys, values=values):
+                if not keys:
+                    return Built("dict", (EMPTY, EMPTY))
                 known = [key for key in keys if key is not None]
                 if len(known) < len(keys):
                     return Built("dict", (NOTHING, NOTHING))

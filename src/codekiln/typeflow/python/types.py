@@ -34,7 +34,16 @@ _CONTAINERS = {
     "Coroutine": "awaitable",
 }
 # Names of the type language that mean nothing in Python.
-_RESERVED = ("iterable", "iterator", "awaitable", "union", "unknown", "callable*", "tuple*")
+_RESERVED = (
+    "iterable",
+    "iterator",
+    "awaitable",
+    "union",
+    "unknown",
+    "never",
+    "callable*",
+    "tuple*",
+)
 _SCALARS = {found.name: found for found in SCALARS}
 # Wrappers that say something about a name, not about its values.
 _TRANSPARENT = ("Annotated", "Final", "ClassVar", "Required", "NotRequired", "ReadOnly")
@@ -159,7 +168,7 @@ def to_annotation(found: Type) -> str:
     """
     args = [to_annotation(arg) for arg in found.args]
     match found.name:
-        case "unknown":
+        case "unknown" | "never":
             return "Any"
         case "union":
             # None last, as people write it.

@@ -12,7 +12,17 @@ from codekiln.core.errors import UsageError
 from codekiln.typeflow.facts import RETURN, Fact, Place
 from codekiln.typeflow.module import Module, Scope, Signature, inside
 from codekiln.typeflow.prose import prose_types, stated_examples
-from codekiln.typeflow.terms import NOTHING, Arithmetic, Built, Flow, Known, Narrowed, Part, Term
+from codekiln.typeflow.terms import (
+    NOTHING,
+    Arithmetic,
+    Built,
+    Flow,
+    Known,
+    Narrowed,
+    Part,
+    Term,
+    filled_later,
+)
 from codekiln.typeflow.types import BOOL, NONE, STR, UNKNOWN, Type, optional
 from codekiln.typeflow.typescript.definitions import note_definitions
 from codekiln.typeflow.typescript.jsdoc import ITSELF, jsdoc_tags
@@ -339,7 +349,7 @@ class _Reader:
     def _assign(self, target: Node | None, term: Term, scope: Scope) -> None:
         if target is None:
             return
-        line = line_of(target)
+        term, line = filled_later(term), line_of(target)
         match target.type:
             case "identifier":
                 name = text_of(target)

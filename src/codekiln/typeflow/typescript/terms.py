@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from codekiln.typeflow.facts import RETURN, Place
 from codekiln.typeflow.module import Module, Scope, Signature, around, inside
 from codekiln.typeflow.terms import (
+    EMPTY,
     NOTHING,
     Arithmetic,
     Built,
@@ -101,10 +102,11 @@ class Expressions:
             case "identifier":
                 return self._name(text_of(node), scope)
             case "array":
-                return Built("list", (self._joined(node.named_children, scope),))
+                parts = [part for part in node.named_children if part.type != "comment"]
+                return Built("list", (self._joined(parts, scope) if parts else EMPTY,))
             case "ternary_expression":
-                parts = ("consequence", "alternative")
-                return self._either([node.child_by_field_name(part) for part in parts], scope)
+                ways = ("consequence", "alternative")
+                return self._either([node.child_by_field_name(way) for way in ways], scope)
             case "unary_expression":
                 return self._unary(node, scope)
             case "update_expression":
@@ -221,7 +223,6 @@ class Expressions:
             if node.type == "spread_element"
             else self.term(node, scope)
             for node in nodes
-            if node.type != "comment"
         )
         return Joined(terms) if terms and NOTHING not in terms else NOTHING
 

@@ -67,6 +67,7 @@ _GENERIC = {
 _TRANSPARENT = ("Readonly", "Awaited", "NonNullable", "Required")
 _PRINTED = {
     "unknown": "unknown",
+    "never": "unknown",
     "object": "object",
     "None": "null",
     "bool": "boolean",
