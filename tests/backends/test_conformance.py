@@ -13,6 +13,7 @@ import pytest
 from codekiln.backends import Backend, Cancel, Completion, CompletionRequest, Delta
 from codekiln.core import Message, Prompt, Sampling
 from codekiln.core.errors import BackendError, ContextOverflowError
+from codekiln.core.text_guard import TakeBack
 
 pytestmark = pytest.mark.real_model
 
@@ -69,6 +70,51 @@ def test_every_sample_ends_once_and_its_deltas_make_up_its_text(backend: Backend
             ended[key] = delta.completion
     assert set(ended) == {(0, 0), (0, 1), (0, 2), (1, 0)}
     assert {key: completion.text for key, completion in ended.items()} == texts
+
+
+class Refusing:
+    """A guard that takes the first word it is shown back, a few times."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.seen: list[tuple[str, bool]] = []
+
+    def wakes(self, added: str) -> bool:
+        return " " in added
+
+    def judge(self, text: str, *, ended: bool) -> TakeBack | None:
+        self.seen.append((text, ended))
+        if self.left and len(text.split()) > 1:
+            self.left -= 1
+            return TakeBack(0)
+        return None
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_a_guard_takes_back_is_written_again(backend: Backend, temperature: float) -> None:
+    guards = [Refusing(2), Refusing(0)]
+    sampling = Sampling(max_tokens=12, temperature=temperature, seed=5)
+    deltas = list(backend.stream([CompletionRequest(STORY, sampling, 2, guards.__getitem__)]))
+    # What may still be taken back is not given away.
+    assert [bool(delta.completion) for delta in deltas] == [True, True]
+    for sample, guard in enumerate(guards):
+        [delta] = [delta for delta in deltas if delta.sample == sample]
+        completion = delta.completion
+        assert completion is not None
+        assert completion.text == delta.text
+        assert completion.text.startswith(guard.seen[-1][0].rstrip())
+        assert completion.drawn_tokens is not None
+        assert guard.left == 0
+        assert (completion.drawn_tokens > completion.completion_tokens) is (sample == 0)
+        assert completion.completion_tokens <= 12
+
+
+def test_a_guard_is_asked_when_the_text_is_finished(backend: Backend) -> None:
+    guard = Refusing(0)
+    request = CompletionRequest(ADD, Sampling(max_tokens=48), guard=lambda _: guard)
+    [[completion]] = backend.complete([request])
+    assert completion.finish_reason == "stop"
+    assert guard.seen[-1] == (completion.text, True)
 
 
 def test_text_arrives_while_it_is_written(backend: Backend) -> None:

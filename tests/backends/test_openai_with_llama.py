@@ -10,6 +10,8 @@ from llama_server import SLOTS, LlamaServer
 from codekiln.backends import Backend, CompletionRequest, open_backend
 from codekiln.core import Message, Prompt, Sampling
 from codekiln.core.errors import BackendUnavailableError
+from codekiln.typeflow.guard import TypeGuard
+from codekiln.typeflow.oracles import open_oracle
 
 pytestmark = pytest.mark.real_model
 
@@ -69,3 +71,27 @@ def test_only_top_k_one_makes_a_hot_draw_greedy(backend: Backend) -> None:
 def test_the_context_window_is_that_of_a_slot(backend: Backend) -> None:
     assert backend.info.context_tokens == 2048
     assert backend.info.weights_sha256 == ""
+
+
+def test_a_type_guard_watches_over_what_a_server_writes(backend: Backend) -> None:
+    begun = "```python\ndef shout(text: str) -> str:\n    return text.upper("
+    prompt = Prompt((Message("user", "Write shout(text)."),), prefill=begun, stop=("\n```",))
+    guards: list[TypeGuard] = []
+    with open_oracle("python") as oracle:
+
+        def guard(_: int) -> TypeGuard:
+            guards.append(TypeGuard(oracle, "python", prompt.prefill, is_standalone=True))
+            return guards[-1]
+
+        sampling = Sampling(temperature=1.5, max_tokens=60, seed=3)
+        request = CompletionRequest(prompt, sampling, 6, guard)
+        [completions] = backend.complete([request])
+        assert sum(guard.report.checks for guard in guards) >= len(guards)
+        taken = sum(guard.report.take_backs for guard in guards)
+        drawn = sum((c.drawn_tokens or 0) - c.completion_tokens for c in completions)
+        assert (drawn > 0) is (taken > 0)
+        for completion in completions:
+            if completion.finish_reason == "stop":
+                code = (begun + completion.text).removeprefix("```python\n") + "\n"
+                errors = [found.code for found in oracle.check(code)]
+                assert "too-many-positional-arguments" not in errors

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import queue
 import re
-import secrets
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
@@ -30,7 +29,7 @@ from codekiln.backends.openai_probe import (
     probe_prefill,
     read_profile,
 )
-from codekiln.backends.openai_sample import Sample, share_usage
+from codekiln.backends.openai_sample import Sample, groups_of, samples_of, share_usage
 from codekiln.backends.openai_server import ModelServer, ServerAddress, ServerLimits
 from codekiln.backends.openai_wire import Usage, completion_body
 from codekiln.backends.protocol import (
@@ -55,6 +54,10 @@ T = TypeVar("T")
 _CANCEL_POLL_S = 0.05
 # More than any chat template adds around one message, in tokens.
 _TEMPLATE_TOKENS_PER_MESSAGE = 64
+# Between the seeds of a sample's segments, so that they meet no other sample's.
+_SEEDS_APART = 1_000_003
+# Without any, a server would write again what a guard took back.
+_REDRAW_TEMPERATURE = 0.8
 
 
 class OpenAIBackend:
@@ -114,11 +117,6 @@ class OpenAIBackend:
         pieces: bool = True,
     ) -> Iterator[Delta]:
         """See Backend."""
-        if any(request.guard is not None for request in requests):
-            raise UsageError(
-                "a guard takes text back while it is written, which this backend cannot do yet",
-                "Use a local model, or no guard",
-            )
         outbox: queue.SimpleQueue[Delta | None] = queue.SimpleQueue()
         task = self._start(self._run(tuple(requests), cancel, outbox.put))
         task.when_ended(lambda: outbox.put(None))
@@ -216,7 +214,7 @@ class OpenAIBackend:
         cancel: Cancel | None,
         emit: Callable[[Delta], None],
     ) -> None:
-        samples = [_samples_of(index, request, emit) for index, request in enumerate(requests)]
+        samples = [samples_of(index, request, emit) for index, request in enumerate(requests)]
         work = asyncio.create_task(self._answer_all(requests, samples))
         try:
             cancelled = cancel is not None and cancel.is_set
@@ -273,6 +271,11 @@ class OpenAIBackend:
         self, request: CompletionRequest, samples: list[Sample], prompt_tokens: int
     ) -> None:
         """All samples of one request, several per HTTP request where the server's seeds allow."""
+        if request.guard is not None:
+            async with asyncio.TaskGroup() as tasks:
+                for sample in samples:
+                    tasks.create_task(self._answer_guarded(request, sample, prompt_tokens))
+            return
         support = await self._prefill_support(request.prompt)
         sampling, prompt = request.sampling, request.prompt
         for sample in samples:
@@ -284,10 +287,37 @@ class OpenAIBackend:
             # vLLM and llama.cpp give sample i the seed s + i; no other server is known to.
             size = len(waiting) if profile.family != "other" else 1
             async with asyncio.TaskGroup() as tasks:
-                for group in _groups(waiting, min(size, self._n_limit or size)):
+                for group in groups_of(waiting, min(size, self._n_limit or size)):
                     tasks.create_task(self._answer_group(request, group))
             # Undone are those whose n was refused or ignored; then `_n_limit` has become less.
             waiting = [sample for sample in waiting if not sample.done]
+
+    async def _answer_guarded(
+        self, request: CompletionRequest, sample: Sample, prompt_tokens: int
+    ) -> None:
+        """One sample by segments: what its guard takes back, the server writes again.
+
+        No token can be kept from coming again there: another seed and some temperature must do.
+        """
+        base = request.prompt.prefill
+        support = await self._prefill_support(replace(request.prompt, prefill=base or " "))
+        if support.way == "none":
+            raise UsageError(
+                f"{self._server.address.base} cannot go on with a text that was begun, which a "
+                "guard needs it to",
+                "Use a local model, another server, or no guard",
+            )
+        while not sample.done:
+            prompt = replace(request.prompt, prefill=base + sample.text)
+            asked = request.sampling
+            sampling = replace(
+                asked.with_seed(sample.seed + sample.redraws * _SEEDS_APART),
+                max_tokens=max(1, asked.max_tokens - sample.pieces),
+                temperature=asked.temperature or (_REDRAW_TEMPERATURE if sample.redraws else 0.0),
+            )
+            text = AnswerText(prompt.prefill, support.handling, sampling.stop, prompt.stop)
+            sample.expect(text, False, prompt_tokens)
+            await self._one_http_request(CompletionRequest(prompt, sampling), [sample])
 
     async def _answer_group(self, request: CompletionRequest, samples: list[Sample]) -> None:
         try:
@@ -335,6 +365,8 @@ class OpenAIBackend:
                 # The server need not write on behind a stop string that it does not know.
                 if len(finished) == len(samples) and any(s.cut_short for s in samples):
                     break
+                if any(sample.taken_back for sample in samples):
+                    return
         share_usage(samples, finished, reported)
         self._end(samples, said_done)
 
@@ -354,25 +386,6 @@ class OpenAIBackend:
                     "See whether the server is still running, then ask again",
                 )
             sample.end(sample.finish or "stop")
-
-
-def _samples_of(
-    index: int, request: CompletionRequest, emit: Callable[[Delta], None]
-) -> list[Sample]:
-    seed = request.sampling.seed
-    seed = secrets.randbits(31) if seed is None else seed
-    return [Sample(index, sample, seed + sample, emit) for sample in range(request.n)]
-
-
-def _groups(samples: list[Sample], size: int) -> list[list[Sample]]:
-    """The samples in order, in groups of at most `size` whose seeds follow one another."""
-    groups: list[list[Sample]] = []
-    for sample in samples:
-        if groups and len(groups[-1]) < size and sample.seed == groups[-1][-1].seed + 1:
-            groups[-1].append(sample)
-        else:
-            groups.append([sample])
-    return groups
 
 
 def _result(task: BackgroundTask[T]) -> T:

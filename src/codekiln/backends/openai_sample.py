@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 from codekiln.backends.answer_text import AnswerText
 from codekiln.backends.openai_wire import Choice, Usage
-from codekiln.backends.protocol import Completion, Delta, FinishReason
+from codekiln.backends.protocol import Completion, CompletionRequest, Delta, FinishReason
 from codekiln.core.errors import BackendError
+from codekiln.core.text_guard import TextGuard
 
 _LENGTH_REASONS = frozenset({"length", "max_tokens"})
 _FAILURE_REASONS = frozenset({"error", "abort"})
 
 
 class Sample:
-    """The state of sample `sample` of request `request`; `emit` takes its deltas."""
+    """The state of sample `sample` of request `request`; `emit` takes its deltas.
 
-    def __init__(self, request: int, sample: int, seed: int, emit: Callable[[Delta], None]) -> None:
+    Under a `guard` text is given out only at the end. What the guard takes back is dropped, and
+    `taken_back` says that the server has to go on behind `text`: a piece of it is one token, as
+    far as can be told.
+    """
+
+    def __init__(
+        self,
+        request: int,
+        sample: int,
+        seed: int,
+        emit: Callable[[Delta], None],
+        guard: TextGuard | None = None,
+    ) -> None:
         self.seed = seed
+        self.guard = guard
+        self.taken_back = False
+        self.redraws = 0
+        # The characters of the text behind each piece.
+        self._ends: list[int] = []
         self.begun = False
         self.done = False
         self.finish: FinishReason | None = None
@@ -37,13 +56,25 @@ class Sample:
         `prompt_tokens` counts for an answer whose usage the server does not report.
         """
         self._answer = answer
-        self._logprobs = [] if logprobs else None
+        self.taken_back = False
+        # Those of a text of which parts were drawn again cannot be told apart.
+        self._logprobs = [] if logprobs and self.guard is None else None
         self._prompt_tokens = prompt_tokens
 
     @property
     def cut_short(self) -> bool:
         """True when a stop string ended the answer before the server did."""
         return self._answer.stopped
+
+    @property
+    def text(self) -> str:
+        """What is certain so far."""
+        return "".join(self._text)
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces the text has."""
+        return len(self._ends)
 
     def take(self, choice: Choice) -> None:
         """Add what one chunk says. Raises BackendError when the server gave the answer up."""
@@ -53,17 +84,39 @@ class Sample:
                 f"The server gave up an answer with finish_reason {choice.finish!r}",
                 "See the server's log",
             )
-        if self._answer.stopped:
+        if self._answer.stopped or self.taken_back:
             return
+        added = ""
         if choice.text:
             self._pieces += 1
-            self._give_out(self._answer.feed(choice.text))
+            added = self._answer.feed(choice.text)
+            self._give_out(added)
         if self._logprobs is not None and choice.logprobs:
             self._logprobs.extend(choice.logprobs)
         if self._answer.stopped:
             self.finish = "stop"
         elif choice.finish is not None:
             self.finish = "length" if choice.finish in _LENGTH_REASONS else "stop"
+        if self.guard is not None:
+            self._ask(self.guard, added)
+
+    def _ask(self, guard: TextGuard, added: str) -> None:
+        """Let the guard look at the text; drop what it takes back."""
+        ended = self.finish == "stop"
+        if ended:
+            self._give_out(self._answer.finish())
+        elif not guard.wakes(added):
+            return
+        text = self.text
+        found = guard.judge(text, ended=ended)
+        if found is None:
+            return
+        # A space belongs to the token of the word behind it: without one, words are drawn as usual.
+        kept = text[: found.to].rstrip(" \t")
+        self._text = [kept]
+        self._ends = [end for end in self._ends if end <= len(kept)]
+        self.finish, self.taken_back = None, True
+        self.redraws += 1
 
     def end(self, finish: FinishReason) -> None:
         """Emit the last text with the Completion."""
@@ -73,7 +126,10 @@ class Sample:
         known = self._logprobs and not self._answer.dropped_lead_in
         logprobs = tuple(self._logprobs) if self._logprobs and known else None
         usage = self.usage
-        if usage is None:
+        if self.guard is not None:
+            read = usage.prompt_tokens if usage is not None else self._prompt_tokens
+            usage = Usage(read, self.pieces)
+        elif usage is None:
             usage = Usage(self._prompt_tokens, len(self._logprobs or ()) or self._pieces)
         completion = Completion(
             text=text,
@@ -83,14 +139,43 @@ class Sample:
             logprob=None if logprobs is None else sum(logprobs),
             token_logprobs=logprobs,
             seed=self.seed,
+            drawn_tokens=self._pieces if self.guard is not None else None,
         )
         self.done = True
-        self._emit(Delta(self._request, self._sample, rest, completion))
+        last = rest if self.guard is None else text
+        self._emit(Delta(self._request, self._sample, last, completion))
 
     def _give_out(self, text: str) -> None:
-        if text:
-            self._text.append(text)
+        if not text:
+            return
+        self._text.append(text)
+        self._ends.append((self._ends[-1] if self._ends else 0) + len(text))
+        if self.guard is None:
             self._emit(Delta(self._request, self._sample, text))
+
+
+def samples_of(
+    index: int, request: CompletionRequest, emit: Callable[[Delta], None]
+) -> list[Sample]:
+    """The samples of a request, with their seeds and guards."""
+    seed = request.sampling.seed
+    seed = secrets.randbits(31) if seed is None else seed
+    guard = request.guard
+    return [
+        Sample(index, sample, seed + sample, emit, guard(sample) if guard is not None else None)
+        for sample in range(request.n)
+    ]
+
+
+def groups_of(samples: list[Sample], size: int) -> list[list[Sample]]:
+    """The samples in order, in groups of at most `size` whose seeds follow one another."""
+    groups: list[list[Sample]] = []
+    for sample in samples:
+        if groups and len(groups[-1]) < size and sample.seed == groups[-1][-1].seed + 1:
+            groups[-1].append(sample)
+        else:
+            groups.append([sample])
+    return groups
 
 
 def share_usage(samples: list[Sample], finished: list[Sample], reported: list[Usage]) -> None:

@@ -36,7 +36,8 @@ class CompletionRequest:
     """`n` independent completions of one prompt.
 
     Sample i of a request with seed s uses seed s + i, so that a batch can be repeated. `guard`
-    makes the guard of a sample; a backend that cannot take text back refuses it with a UsageError.
+    makes the guard of a sample; a server that cannot go on with a text refuses it with a
+    UsageError. Its text then comes with the last delta.
     """
 
     prompt: Prompt
