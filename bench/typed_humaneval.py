@@ -1,7 +1,8 @@
 """HumanEval with full annotations: what a signature leaves open is taken from MultiPL-E's C++.
 
-MultiPL-E (Cassano et al., IEEE TSE 2023) annotated HumanEval by hand to translate it, and its C++ signatures
-tell whole numbers from others. Annotations that HumanEval has itself stay, but for a plain `list`.
+MultiPL-E (Cassano et al., IEEE TSE 2023) annotated HumanEval by hand to translate it, and its C++
+signatures tell whole numbers from others. Annotations that HumanEval has itself stay, but for a
+plain `list`.
 """
 
 from __future__ import annotations

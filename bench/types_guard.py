@@ -1,12 +1,17 @@
 """Type errors with and without the guard: TypeScript and Python, judged by another checker.
 
     python bench/types_guard.py --language typescript --model qwen2.5-coder-0.5b [--seeds 4]
+    python bench/types_guard.py --language python --alone --limit 40 --seeds 1
 
 Draws every problem of HumanEval at temperature 1 with the same seeds, plainly and under the guard
 (every guarded sample counts), and judges each answer: `tsc --strict` for TypeScript, mypy for
-Python, which is not what the guard asks, and the hidden tests in the scorer process. A retry is the
-next plain draw of the same problem where the first one does not compile. One JSON line per sample
-in --out; what is there is not drawn again.
+Python, which is not what the guard asks, and the hidden tests in the scorer process. Python's
+problems are those of HumanEval with full annotations (typed_humaneval.py). A retry is the next
+plain draw of the same problem where the first one does not compile. One JSON line per sample in
+--out; what is there is not drawn again.
+
+`--alone` draws one sample at a time, so that seconds are those of the sample, in two arms that take
+turns.
 """
 
 from __future__ import annotations
@@ -20,11 +25,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any
+
+from typed_humaneval import fully_typed
 
 from codekiln.backends import CompletionRequest
 from codekiln.backends.local import LocalBackend, open_local
 from codekiln.core import Sampling, Verdict
+from codekiln.evals.estimators import bootstrap_difference, sign_flip_p
 from codekiln.evals.modes import seed_of
 from codekiln.evals.problems import Problem, problem_of
 from codekiln.evals.scorer import ScorerProcess
@@ -38,6 +47,7 @@ SUITES = {"typescript": "multipl-e", "python": "humaneval"}
 # In the order in which they are drawn: what is retried is known by then.
 ARMS = ("plain", "guard", "retry")
 MAX_TOKENS = 1024
+P95 = 0.95
 _TSC = ("--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--pretty", "false")
 _MYPY = (sys.executable, "-m", "mypy", "--no-error-summary", "--check-untyped-defs")
 _TSC_MORE = ("--moduleDetection", "force", "--module", "esnext", "--moduleResolution", "bundler")
@@ -135,8 +145,9 @@ def draw(
                 "finish": item.finish_reason,
                 "tokens": item.completion_tokens,
                 "drawn": item.drawn_tokens,
-                # The share of a batch, which is why no single sample's time can be told from it.
+                # The share of a batch: that of the sample only where it is drawn alone.
                 "seconds": seconds,
+                "batch": len(problems) * seeds,
                 "guard": asdict(guard.report) if guard else None,
             }
 
@@ -148,14 +159,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--limit", type=int, default=10_000)
     parser.add_argument("--together", type=int, default=16, help="problems per batch")
+    parser.add_argument("--alone", action="store_true", help="time samples one by one")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     language = arguments.language
-    out = arguments.out or Path(f"results/types/{language}_{arguments.model}.jsonl")
+    if arguments.alone:
+        arguments.together = arguments.seeds = 1
+    ending = "_alone" if arguments.alone else ""
+    out = arguments.out or Path(f"results/types/{language}_{arguments.model}{ending}.jsonl")
     out.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     with ScorerProcess() as scorer, open_local(arguments.model) as backend:
         shown = scorer.load(SUITES[language], language)
+        public = typed(shown.problems) if language == "python" else shown.problems
         settings = {
             "model": backend.info.model,
             "weights": backend.info.weights_sha256,
@@ -163,10 +179,11 @@ def main() -> None:
             "checker": find_oracle(language).version,
             **{name: backend.info.details[name] for name in ("hardware", "threads", "torch")},
         }
-        problems = [problem_of(public) for public in shown.problems][: arguments.limit]
+        problems = [problem_of(problem) for problem in public][: arguments.limit]
+        arms = ARMS[:2] if arguments.alone else ARMS
         for start in range(0, len(problems), arguments.together):
             some = problems[start : start + arguments.together]
-            for arm in ARMS:
+            for arm in arms:
                 left = [problem for problem in some if is_wanted(problem, arm, lines)]
                 if not left:
                     continue
@@ -184,6 +201,12 @@ def main() -> None:
     report(lines)
 
 
+def typed(problems: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """HumanEval's public problems with full annotations."""
+    with ScorerProcess() as scorer:
+        return list(fully_typed(problems, scorer.load("multipl-e", "cpp").problems))
+
+
 def is_wanted(problem: Problem, arm: str, lines: list[dict[str, Any]]) -> bool:
     """Whether an arm of a problem is to be drawn; a retry only where something does not compile."""
     own = [line for line in lines if line["problem"] == problem.id]
@@ -193,32 +216,75 @@ def is_wanted(problem: Problem, arm: str, lines: list[dict[str, Any]]) -> bool:
 
 
 def report(lines: list[dict[str, Any]]) -> None:
-    """Per arm: samples with errors, passed ones, and tokens, what was taken back included."""
+    """The arms side by side, over the samples that all of them have."""
     by = {(line["problem"], line["arm"], line["seed"]): line for line in lines}
     keys = sorted({(p, s) for p, arm, s in by if arm == "guard"} & {(p, s) for p, _, s in by})
-    print("| arm | samples | with errors | pass@1 | tokens drawn |\n|---|---|---|---|---|")
+    arms: dict[str, list[list[dict[str, Any]]]] = {}
     for name in ("plain", "plain, one retry", "guard", "guard, one retry"):
         first, *more = name.split(", ")
-        chosen, tokens = [], 0
-        for problem, seed in keys:
-            line = by[problem, first, seed]
-            tokens += line["drawn"]
-            if more and line["errors"]:
-                line = by[problem, "retry", seed]
-                tokens += line["drawn"]
-            chosen.append(line)
-        errors = sum(bool(line["errors"]) for line in chosen)
-        passed = sum(line["passed"] for line in chosen) / max(1, len(chosen))
-        print(f"| {name} | {len(chosen)} | {errors} | {passed:.1%} | {tokens:,} |")
-    reports = [by[problem, "guard", seed]["guard"] for problem, seed in keys]
-    ended = sum(by[problem, "guard", seed]["finish"] != "stop" for problem, seed in keys)
-    taken = sum(found["take_backs"] for found in reports)
-    spent = sum(found["seconds"] for found in reports) / max(1, len(reports))
-    abstained = sum(bool(found["abstained"]) for found in reports)
-    print(
-        f"guard: {taken} errors taken back, {spent:.2f} s of checking per sample, "
-        f"{abstained} samples beyond the budget, {ended} cut off by the token limit"
+        # Of each sample what was drawn for it, the one that counts last.
+        drawn = [[by[problem, first, seed]] for problem, seed in keys]
+        for (problem, seed), own in zip(keys, drawn, strict=True):
+            if more and own[0]["errors"] and (problem, "retry", seed) in by:
+                own.append(by[problem, "retry", seed])
+        arms[name] = drawn
+    print("| arm | samples | with errors | pass@1 | tokens drawn |\n|---|---|---|---|---|")
+    for name, drawn in arms.items():
+        errors = sum(bool(own[-1]["errors"]) for own in drawn)
+        passed = sum(own[-1]["passed"] for own in drawn)
+        tokens = sum(line["drawn"] for own in drawn for line in own)
+        print(f"| {name} | {len(drawn)} | {errors} | {passed / len(drawn):.1%} | {tokens:,} |")
+    compare(keys, arms["plain"], arms["guard"])
+    guarded = [own[0] for own in arms["guard"]]
+    print(how_guarded(guarded))
+    if all(line["batch"] == 1 for line in guarded):
+        print(times([own[0] for own in arms["plain"]], guarded))
+
+
+def compare(
+    keys: Sequence[tuple[str, int]],
+    plain: Sequence[Sequence[dict[str, Any]]],
+    guard: Sequence[Sequence[dict[str, Any]]],
+) -> None:
+    """Whether the guard changed errors and right answers; problems are paired, not samples."""
+    for what in ("errors", "passed"):
+        shares: dict[str, tuple[list[float], list[float]]] = {}
+        for (problem, _), a, b in zip(keys, plain, guard, strict=True):
+            own = shares.setdefault(problem, ([], []))
+            own[0].append(100.0 * bool(a[0][what]))
+            own[1].append(100.0 * bool(b[0][what]))
+        before, after = ([fmean(own[side]) for own in shares.values()] for side in (0, 1))
+        change = bootstrap_difference(before, after)
+        print(
+            f"{what}: {fmean(after) - fmean(before):+.1f} points "
+            f"({change.low:+.1f} to {change.high:+.1f}), p = {sign_flip_p(before, after):.2g}"
+        )
+
+
+def how_guarded(guarded: Sequence[dict[str, Any]]) -> str:
+    """What the guard did."""
+    reports = [line["guard"] for line in guarded]
+    spent = fmean(found["seconds"] for found in reports)
+    return (
+        f"guard: {sum(found['take_backs'] for found in reports)} errors taken back, "
+        f"{spent:.3f} s of checking per sample, "
+        f"{sum(bool(found['abstained']) for found in reports)} samples beyond the budget, "
+        f"{sum(line['finish'] != 'stop' for line in guarded)} cut off by the token limit"
     )
+
+
+def times(plain: Sequence[dict[str, Any]], guarded: Sequence[dict[str, Any]]) -> str:
+    """Seconds of a sample, and how much longer it takes under the guard."""
+    rows = ["| arm | median, s | P95, s | s per token of the answer |", "|---|---|---|---|"]
+    found = []
+    for name, lines in (("plain", plain), ("guard", guarded)):
+        seconds = sorted(line["seconds"] for line in lines)
+        middle, late = median(seconds), seconds[int(P95 * (len(seconds) - 1))]
+        per_token = sum(seconds) / sum(line["tokens"] for line in lines)
+        found.append((middle, late, per_token))
+        rows.append(f"| {name} | {middle:.2f} | {late:.2f} | {per_token:.4f} |")
+    ratios = " | ".join(f"{b / a:.2f}x" for a, b in zip(*found, strict=True))
+    return "\n".join([*rows, f"| | {ratios} |"])
 
 
 if __name__ == "__main__":
