@@ -319,17 +319,29 @@ def test_what_stands_in_front_counts_and_is_not_taken_back(python: LspOracle) ->
     assert text[found[0].to :].startswith("push")
 
 
-def test_the_same_place_is_tried_again_from_further_back_and_then_let_be(
+def test_the_same_place_is_tried_again_from_further_back_then_all_anew_and_then_let_be(
     python: LspOracle,
 ) -> None:
     text = "x = 3\ny = [1, len(x)]\nz = 2\n"
     guard = TypeGuard(python, "python", is_code=True)
-    starts = [found[0].to for _ in range(4) if (found := write(guard, text)) is not None]
+    found = [item[0] for _ in range(9) if (item := write(guard, text)) is not None]
     expression, statement = text.index("x)"), text.index("y =")
-    assert starts == [expression, expression, statement, statement]
+    once = [expression, expression, statement, statement]
+    assert [item.to for item in found] == [*once, 0, *once]
+    assert found[4] == TakeBack(0, differently=False)
     assert write(guard, text) is None
-    assert guard.report.take_backs == 4
-    assert guard.report.rules == {"invalid-argument-type": 4}
+    assert (guard.report.take_backs, guard.report.restarts) == (9, 1)
+    assert guard.report.rules == {"invalid-argument-type": 9}
+
+
+def test_a_text_that_begins_before_its_code_is_written_anew_from_the_code_on(
+    python: LspOracle,
+) -> None:
+    text = "So:\n```python\nx = len(3)\n"
+    guard = TypeGuard(python, "python", limits=GuardLimits(at_one_place=0))
+    found = write(guard, text)
+    assert found is not None
+    assert found[0] == TakeBack(text.index("x = "), differently=False)
 
 
 def test_a_greedy_writer_is_always_made_to_write_something_else(python: LspOracle) -> None:
@@ -361,10 +373,9 @@ def test_what_is_taken_back_is_no_longer_than_what_was_written(python: LspOracle
     limits = GuardLimits(spare=0)
     guard = TypeGuard(python, "python", is_code=True, limits=limits)
     text = "x = len(3)\n" + "y = 1\n" * 20
-    # Found at the end only: what stands behind it is lost with it.
-    for _ in range(4):
-        guard.judge(text, ended=True)
-    assert guard.report.take_backs == 1
+    # Found at the end only: what stands behind it is lost with it. Then all is written anew, once.
+    found = [guard.judge(text, ended=True) for _ in range(4)]
+    assert [item.to for item in found if item is not None] == [8, 0]
     assert guard.report.characters <= len(text)
     assert not guard.report.abstained
 

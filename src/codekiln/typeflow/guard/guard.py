@@ -37,7 +37,8 @@ class GuardLimits:
     """What one answer may cost: take-backs in all and at one place, checks, seconds of checking.
 
     What is taken back in all is no longer than the text that was written, and `spare` characters:
-    so a guarded answer costs at most about twice as much. An error that would cost more is let be.
+    so a guarded answer costs at most about twice as much. An error that would cost more, or that
+    comes again and again at one place, has the whole text written anew, once; then it is let be.
     """
 
     take_backs: int = 16
@@ -55,6 +56,7 @@ class GuardReport:
     take_backs: int = 0
     characters: int = 0
     seconds: float = 0.0
+    restarts: int = 0
     abstained: str = ""
     rules: dict[str, int] = field(default_factory=dict)
 
@@ -200,14 +202,23 @@ class TypeGuard:
             or found.start < written
             or report.characters + cost > len(code) - written + self._limits.spare
         ):
-            self._tolerated.add((found.code, found.start))
-            return None
+            # Drawn again greedily it would be the same but for its first word.
+            if report.restarts or self._greedy or found.start < written:
+                self._tolerated.add((found.code, found.start))
+                return None
+            report.restarts += 1
+            self._refused.clear()
+            self._tolerated.clear()
+            return self._taken(found, max(0, -written), differently=False)
         self._refused[line] += 1
-        report.take_backs += 1
         report.characters += cost
-        report.rules[found.code] = report.rules.get(found.code, 0) + 1
+        return self._taken(found, to - written, differently=differently)
+
+    def _taken(self, found: Diagnostic, to: int, *, differently: bool) -> TakeBack:
+        self.report.take_backs += 1
+        self.report.rules[found.code] = self.report.rules.get(found.code, 0) + 1
         self._seen = None
-        return TakeBack(to - written, differently)
+        return TakeBack(to, differently)
 
     def _statement_of(self, found: Diagnostic, statement: int, code: str) -> int:
         """Where the statement with the error begins; for an earlier one, its line."""
