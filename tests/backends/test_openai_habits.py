@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import pytest
 from raw_server import (
     CHUNKED_STREAM,
     Connection,
@@ -18,7 +20,12 @@ from raw_server import (
 )
 
 from codekiln.backends import Completion, CompletionRequest, open_backend
+from codekiln.backends.openai import OpenAIBackend
+from codekiln.backends.openai_probe import PrefillSupport
+from codekiln.backends.openai_server import parse_address
 from codekiln.core import Message, Prompt, Sampling
+from codekiln.core.errors import BackendError
+from codekiln.core.text_guard import TakeBack
 
 KEY = "sk-very-secret-0123456789"
 ASK = CompletionRequest(Prompt((Message("user", "hi"),)), Sampling(max_tokens=8, seed=5))
@@ -151,3 +158,71 @@ def test_a_server_that_refuses_the_extra_fields_is_tried_without_them(start: Sta
     assert complete(server, PREFILLED)[0].text == " 8, 9, 10"
     assert last_role(server.completions[-1]) == "assistant"
     assert "continue_final_message" not in server.completions[-1].body
+
+
+class Refusing:
+    """A guard that takes back everything behind the first `keep` characters, `times` times."""
+
+    def __init__(self, keep: int, times: int) -> None:
+        self.keep, self.times = keep, times
+        self.ended: list[str] = []
+
+    def wakes(self, added: str) -> bool:
+        return True
+
+    def judge(self, text: str, *, ended: bool) -> TakeBack | None:
+        if ended:
+            self.ended.append(text)
+        if self.times and len(text) > self.keep:
+            self.times -= 1
+            return TakeBack(self.keep)
+        return None
+
+
+def guarded(guard: Refusing, **sampling: Any) -> CompletionRequest:
+    prompt = Prompt((Message("user", "hi"),), prefill="P")
+    return CompletionRequest(prompt, Sampling(**sampling), guard=lambda _: guard)
+
+
+def continuing(server: RawServer, guard: Refusing, **sampling: Any) -> tuple[Completion, ...]:
+    address = parse_address(server.base)
+    with OpenAIBackend("m", address, prefill=PrefillSupport("continue", "silent")) as backend:
+        return backend.complete([guarded(guard, **sampling)])[0]
+
+
+def test_what_a_guard_takes_back_is_asked_for_with_another_seed(start: Start) -> None:
+    server = start(text_answer("abcd"))
+    guard = Refusing(2, 2)
+    [completion] = continuing(server, guard, max_tokens=50, seed=7)
+    assert completion.text == "ababcd"
+    assert completion.seed == 7
+    bodies = [seen.body for seen in server.completions]
+    assert [body["messages"][-1]["content"] for body in bodies] == ["P", "Pab", "Pab"]
+    assert len({body["seed"] for body in bodies}) == 3
+    # Without a temperature the same would come again.
+    assert [body["temperature"] > 0 for body in bodies] == [False, True, True]
+
+
+def test_a_guard_is_asked_at_the_end_of_a_stream_that_tells_no_reason(start: Start) -> None:
+    def without_reason(connection: Connection, _: Seen) -> None:
+        connection.send(CHUNKED_STREAM + event(piece("ab")) + b"data: [DONE]\n\n")
+
+    guard = Refusing(9, 0)
+    [completion] = continuing(start(without_reason), guard, max_tokens=50)
+    assert (completion.text, completion.finish_reason) == ("ab", "stop")
+    assert guard.ended == ["ab"]
+
+
+def test_a_segment_without_any_answer_is_an_error(start: Start) -> None:
+    answers = iter([text_answer("abcd"), stream()])
+    server = start(lambda connection, seen: next(answers)(connection, seen))
+    with pytest.raises(BackendError, match="without any choice"):
+        continuing(server, Refusing(2, 1), max_tokens=50)
+
+
+def test_tokens_are_those_of_the_server_where_nothing_was_taken_back(start: Start) -> None:
+    usage = {"prompt_tokens": 4, "completion_tokens": 30}
+    whole = stream(piece("abcd", finish="stop"), {"choices": [], "usage": usage})
+    [completion] = continuing(start(whole), Refusing(9, 0), max_tokens=50)
+    assert (completion.prompt_tokens, completion.completion_tokens) == (4, 30)
+    assert completion.drawn_tokens == 30

@@ -32,7 +32,20 @@ TEXT = (Example("merge([1, 3], [2]) === [1, 2, 3]"), Example(">>> merge([], [])\
         ),
         (
             Task("", "typescript", TEXT, skeleton="function merge(a: any, b: number[]) {\n"),
+            "merge(a, b: number[]): number[]",
+        ),
+        # What a skeleton holds is to be filled in.
+        (
+            Task("", "javascript", TEXT, skeleton="function merge(a, b) {\n  // code\n}"),
             "merge(a: number[], b: number[]): number[]",
+        ),
+        (
+            Task("", "python", MERGE, skeleton="def merge(a, b):\n    r = None\n    return r"),
+            "merge(a: list[int], b: list[int]) -> list[int]",
+        ),
+        (
+            Task("", "typescript", TEXT, signature="function merge(a, b: { x: 1 }[])"),
+            "merge(a: number[], b: { x: 1 }[]): number[]",
         ),
         (
             Task("b: list of int", signature="def merge(a: list[str], b):", examples=MERGE[1:]),
@@ -61,6 +74,10 @@ def task_code(task: Task) -> tuple[str, str]:
         Task("", examples=MERGE[:1], entry_point="merge", signature="def merge(a: str, b) -> str:"),
         Task("", entry_point="merge", signature="def merge(a: int) -> int:"),
         Task("", examples=MERGE, entry_point="merge", signature="def merge(a, b"),
+        Task("", examples=(Example("", "merge([1], key=2)", "1"),), entry_point="merge"),
+        Task("", examples=(Example("", "merge(len, 2)", "1"),), entry_point="merge"),
+        Task("", examples=(Example("", f"merge({'-' * 3000}1)", "1"),), entry_point="merge"),
+        Task("Return merge[0], or None.", "javascript", entry_point="merge"),
     ],
 )
 def test_what_is_declared_or_contradicts_or_unknown_is_not_told(task: Task) -> None:

@@ -421,3 +421,16 @@ def test_a_signature_in_the_text_is_put_in_the_language_of_the_task(
 ) -> None:
     task = read_task("Write a function `merge(a, b)` that merges two lists.", language=language)
     assert (task.entry_point, task.signature) == ("merge", signature)
+
+
+def test_names_that_the_language_does_not_allow_leave_the_signature_open() -> None:
+    task = read_task("Write a function `copy(new, n=0)` in JavaScript.", language="javascript")
+    assert (task.entry_point, task.signature) == ("copy", "")
+
+
+def test_a_signature_that_was_given_stays_as_it_is() -> None:
+    given = "def add(a: int, b: int) -> int:"
+    task = read_task(
+        json.dumps({"description": "Add.", "language": "go", "signature": given}), language="go"
+    )
+    assert task.signature == given

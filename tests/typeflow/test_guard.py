@@ -334,6 +334,22 @@ def test_the_same_place_is_tried_again_from_further_back_then_all_anew_and_then_
     assert guard.report.rules == {"invalid-argument-type": 9}
 
 
+def test_an_error_that_is_let_be_does_not_hide_another(python: LspOracle) -> None:
+    before = "x = len(3)\n"
+    guard = TypeGuard(python, "python", before, is_code=True)
+    text = "y = 1\nz = len(4)\n"
+    # What stands before cannot be taken back.
+    assert guard.judge(text, ended=True) == TakeBack(text.index("4"))
+
+
+def test_a_new_draft_has_a_budget_of_its_own(python: LspOracle) -> None:
+    guard = TypeGuard(python, "python", is_code=True, limits=GuardLimits(spare=40))
+    # Found at the end: the first costs all there is, the second the restart.
+    text = "x = len(3)\n" + "y = 1\n" * 20
+    found = [guard.judge(text, ended=True) for _ in range(3)]
+    assert [item.to for item in found if item is not None] == [8, 0, 8]
+
+
 def test_a_text_that_begins_before_its_code_is_written_anew_from_the_code_on(
     python: LspOracle,
 ) -> None:
@@ -375,7 +391,7 @@ def test_what_is_taken_back_is_no_longer_than_what_was_written(python: LspOracle
     text = "x = len(3)\n" + "y = 1\n" * 20
     # Found at the end only: what stands behind it is lost with it. Then all is written anew, once.
     found = [guard.judge(text, ended=True) for _ in range(4)]
-    assert [item.to for item in found if item is not None] == [8, 0]
+    assert [item.to for item in found if item is not None] == [8, 0, 8]
     assert guard.report.characters <= len(text)
     assert not guard.report.abstained
 

@@ -112,6 +112,12 @@ def test_functions_that_are_defined_twice_are_not_guessed_at() -> None:
         "class B:\n    def f(self):\n        return self.n()\n    def n(self):\n        return 1\n"
         "class D(B):\n    def n(self):\n        return 's'",
         "x = 1\ndef g():\n    global x\n    x = 's'\ndef f(y):\n    return y\nf(x)",
+        "from typing import Any\ndef f(a: Any):\n    return a\nf(1)",
+        "class S:\n    pass\ndef f():\n    s = S()\n    s.add(1)\n    return s",
+        "class C:\n    def __init__(self):\n        self.n = [1]\n    def f(self):\n"
+        "        return self.n\ndef g(c):\n    c.n.append('s')\n    c.n[0] = 's'",
+        # Its value is none that is written out.
+        "def f(a):\n    # f(1) == ValueError\n    return g(a)",
     ],
 )
 def test_what_may_be_something_else_is_not_said(source: str) -> None:
@@ -133,6 +139,14 @@ def test_what_may_be_something_else_is_not_said(source: str) -> None:
 )
 def test_a_use_that_is_not_followed_leaves_the_parameter_open(use: str) -> None:
     assert signatures(f"def f(a):\n    print(a)\nf(1)\n{use}\n")["f"] == "f(a) -> None"
+
+
+def test_lines_are_counted_as_the_parser_counts_them() -> None:
+    source = 'x = 1\rdef f(a):\r    """   \r\n    >>> f(1)\r\n    2\r\n    """\r    return a\r'
+    [found] = infer_python(source).signatures
+    assert str(found) == "f(a: int) -> int"
+    assert found.parameters["a"] is not None
+    assert found.parameters["a"].because[0].line == 4
 
 
 def test_what_is_put_into_a_container_counts() -> None:

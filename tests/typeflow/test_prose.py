@@ -17,7 +17,7 @@ from codekiln.typeflow.prose import prose_types, stated_examples, type_in_words
         ("`string` - who it is", "str"),
         ("list of strings, sorted", "list[str]"),
         ("array of numbers", "list[float]"),
-        ("Map<string, number[]>, by name", "dict[str, list[float]]"),
+        ("Map<string, number[]>, by name", "Map[str, list[float]]"),
         ("dict[str, int] with counts", "unknown"),
         ("{number} how many", "float"),
         ("{number}", "float"),
@@ -25,6 +25,19 @@ from codekiln.typeflow.prose import prose_types, stated_examples, type_in_words
         ("number of items", "unknown"),
         ("the result", "unknown"),
         ("Shape", "unknown"),
+        # Values are no types.
+        ("[0, 1]", "unknown"),
+        ("-1, when it is not there", "unknown"),
+        ("3.", "unknown"),
+        ('"text"', "unknown"),
+        ("None", "unknown"),
+        ("null, if there is none", "unknown"),
+        # What goes on with an alternative is not known.
+        ("list, tuple or set", "unknown"),
+        ("list of int, or None if missing", "unknown"),
+        ("str, bytes", "unknown"),
+        ("list[str], tuple[str, ...]", "unknown"),
+        ("int，若没有则 None", "unknown"),
         ("", "unknown"),
         ("[", "unknown"),
     ],
@@ -70,7 +83,29 @@ def test_examples_in_their_forms(line: str, call: str, value: str) -> None:
     assert (found.call.strip("`;"), found.value) == (call, value)
 
 
-@pytest.mark.parametrize("line", ["if f(3): return 4", "f(x) returns 4", "f(3) = 4", "see f(3)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Return items[0], or None if it is empty.",
+        'Looks up items["name"].',
+        "Input: items = [1, 2], (n: 5)",
+        "options: { n: boolean, items: string }",
+        "items: see n",
+    ],
+)
+def test_what_is_said_of_values_is_no_type(text: str) -> None:
+    assert prose_types(text, ["items", "n"]) == ()
+
+
+def test_long_lines_are_read_in_time() -> None:
+    for count in (40, 4000):
+        prose_types("a: x y, " * count, ["a"])
+        list(stated_examples("f(" + "-" * count))
+
+
+@pytest.mark.parametrize(
+    "line", ["if f(3): return 4", "f(1) // 2", "f(x) returns 4", "f(3) = 4", "see f(3)"]
+)
 def test_sentences_are_no_examples(line: str) -> None:
     assert not list(stated_examples(line))
 

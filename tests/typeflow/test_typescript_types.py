@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codekiln.typeflow import to_annotation
-from codekiln.typeflow.types import BOOL, FLOAT, NONE, STR, UNKNOWN, Type, list_of, union
+from codekiln.typeflow.types import (
+    BIGINT,
+    BOOL,
+    FLOAT,
+    NONE,
+    STR,
+    UNDEFINED,
+    UNKNOWN,
+    Type,
+    list_of,
+    union,
+)
 from codekiln.typeflow.typescript.types import parse_typescript, to_typescript
 
 
@@ -15,7 +26,7 @@ def _grown(inner: st.SearchStrategy[Type]) -> st.SearchStrategy[Type]:
     return st.one_of(
         inner.map(list_of),
         st.builds(Type, st.sampled_from(["set", "iterable", "awaitable"]), st.tuples(inner)),
-        st.builds(Type, st.just("dict"), st.tuples(inner, inner)),
+        st.builds(Type, st.sampled_from(["Map", "Record"]), st.tuples(inner, inner)),
         st.builds(Type, st.just("Box"), st.tuples(inner)),
         st.lists(inner, max_size=3).map(lambda args: Type("tuple", tuple(args))),
         st.lists(inner, min_size=1, max_size=3).map(lambda args: Type("callable", tuple(args))),
@@ -24,7 +35,9 @@ def _grown(inner: st.SearchStrategy[Type]) -> st.SearchStrategy[Type]:
 
 
 TYPES = st.recursive(
-    st.sampled_from([UNKNOWN, NONE, BOOL, FLOAT, STR, Type("Node")]), _grown, max_leaves=6
+    st.sampled_from([UNKNOWN, NONE, UNDEFINED, BOOL, FLOAT, BIGINT, STR, Type("Node")]),
+    _grown,
+    max_leaves=6,
 )
 
 
@@ -60,6 +73,10 @@ def test_any_text_is_a_type_or_unknown(text: str) -> None:
         ("?string", "str | None"),
         ("NodeJS.Timeout", "NodeJS.Timeout"),
         ("Box<Node>", "Box[Node]"),
+        # Names that mean something in the type language only.
+        ("list", "Any"),
+        ("callable | union", "Any"),
+        ("bigint", "int"),
         ("any", "Any"),
         ("{ a: number; b: { c: string } }", "Any"),
         ("A & B", "Any"),

@@ -29,7 +29,7 @@ from codekiln.backends.openai_probe import (
     probe_prefill,
     read_profile,
 )
-from codekiln.backends.openai_sample import Sample, groups_of, samples_of, share_usage
+from codekiln.backends.openai_sample import Sample, groups_of, samples_of, segment_of, share_usage
 from codekiln.backends.openai_server import ModelServer, ServerAddress, ServerLimits
 from codekiln.backends.openai_wire import Usage, completion_body
 from codekiln.backends.protocol import (
@@ -54,10 +54,6 @@ T = TypeVar("T")
 _CANCEL_POLL_S = 0.05
 # More than any chat template adds around one message, in tokens.
 _TEMPLATE_TOKENS_PER_MESSAGE = 64
-# Between the seeds of a sample's segments, so that they meet no other sample's.
-_SEEDS_APART = 1_000_003
-# Without any, a server would write again what a guard took back.
-_REDRAW_TEMPERATURE = 0.8
 
 
 class OpenAIBackend:
@@ -81,6 +77,7 @@ class OpenAIBackend:
         self._n_limit: int | None = None
         self._counts_tokens = True
         self._probing = asyncio.Lock()
+        self._looking = asyncio.Lock()
         self._loop: BackgroundLoop | None = None
         self._closed = False
         self._lifetime = threading.Lock()
@@ -277,10 +274,8 @@ class OpenAIBackend:
                     tasks.create_task(self._answer_guarded(request, sample, prompt_tokens))
             return
         support = await self._prefill_support(request.prompt)
-        sampling, prompt = request.sampling, request.prompt
         for sample in samples:
-            text = AnswerText(prompt.prefill, support.handling, sampling.stop, prompt.stop)
-            sample.expect(text, sampling.logprobs, prompt_tokens)
+            sample.expect(_reader(request, support), request.sampling.logprobs, prompt_tokens)
         profile = await self._known_profile()
         waiting = samples
         while waiting:
@@ -295,12 +290,9 @@ class OpenAIBackend:
     async def _answer_guarded(
         self, request: CompletionRequest, sample: Sample, prompt_tokens: int
     ) -> None:
-        """One sample by segments: what its guard takes back, the server writes again.
-
-        No token can be kept from coming again there: another seed and some temperature must do.
-        """
-        base = request.prompt.prefill
-        support = await self._prefill_support(replace(request.prompt, prefill=base or " "))
+        """One sample by segments: what its guard takes back, the server writes again."""
+        begun = replace(request.prompt, prefill=request.prompt.prefill or " ")
+        support = await self._prefill_support(begun)
         if support.way == "none":
             raise UsageError(
                 f"{self._server.address.base} cannot go on with a text that was begun, which a "
@@ -308,16 +300,17 @@ class OpenAIBackend:
                 "Use a local model, another server, or no guard",
             )
         while not sample.done:
-            prompt = replace(request.prompt, prefill=base + sample.text)
-            asked = request.sampling
-            sampling = replace(
-                asked.with_seed(sample.seed + sample.redraws * _SEEDS_APART),
-                max_tokens=max(1, asked.max_tokens - sample.pieces),
-                temperature=asked.temperature or (_REDRAW_TEMPERATURE if sample.redraws else 0.0),
-            )
-            text = AnswerText(prompt.prefill, support.handling, sampling.stop, prompt.stop)
-            sample.expect(text, False, prompt_tokens)
-            await self._one_http_request(CompletionRequest(prompt, sampling), [sample])
+            segment = segment_of(request, sample)
+            if segment is None:
+                sample.end("length")
+                return
+            sample.expect(_reader(segment, support), False, prompt_tokens)
+            await self._one_http_request(segment, [sample])
+
+    async def _look(self, sample: Sample) -> None:
+        """Ask a sample's guard, one after the other: they may share one checker."""
+        async with self._looking:
+            await asyncio.to_thread(sample.look)
 
     async def _answer_group(self, request: CompletionRequest, samples: list[Sample]) -> None:
         try:
@@ -339,7 +332,7 @@ class OpenAIBackend:
         body = completion_body(
             profile.resolve(self._model),
             request.prompt,
-            request.sampling.with_seed(samples[0].seed),
+            request.sampling.with_seed(samples[0].draw_seed),
             len(samples),
             profile.family,
             support.way,
@@ -356,6 +349,8 @@ class OpenAIBackend:
                     if 0 <= choice.index < len(samples):
                         sample = samples[choice.index]
                         sample.take(choice)
+                        if sample.needs_look():
+                            await self._look(sample)
                         if sample.finish and sample not in finished:
                             finished.append(sample)
                 if chunk.usage and len(chunk.choices) == 1 and len(samples) > 1:
@@ -367,6 +362,12 @@ class OpenAIBackend:
                     break
                 if any(sample.taken_back for sample in samples):
                     return
+        for sample in (sample for sample in samples if sample.guard is not None):
+            if said_done and sample.begun and sample.finish is None:
+                sample.finish = "stop"
+                await self._look(sample)
+            if sample.taken_back:
+                return
         share_usage(samples, finished, reported)
         self._end(samples, said_done)
 
@@ -386,6 +387,12 @@ class OpenAIBackend:
                     "See whether the server is still running, then ask again",
                 )
             sample.end(sample.finish or "stop")
+
+
+def _reader(request: CompletionRequest, support: PrefillSupport) -> AnswerText:
+    """What reads one answer to a request."""
+    prompt, stop = request.prompt, request.sampling.stop
+    return AnswerText(prompt.prefill, support.handling, stop, prompt.stop)
 
 
 def _result(task: BackgroundTask[T]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from codekiln.backends.answer_text import AnswerText
 from codekiln.backends.openai_wire import Choice, Usage
@@ -12,6 +13,10 @@ from codekiln.core.errors import BackendError
 from codekiln.core.text_guard import TextGuard
 
 _LENGTH_REASONS = frozenset({"length", "max_tokens"})
+# Without any, a server would write again what a guard took back.
+_REDRAW_TEMPERATURE = 0.8
+# Between the seeds of a sample's segments, so that they meet no other sample's.
+_SEEDS_APART = 1_000_003
 _FAILURE_REASONS = frozenset({"error", "abort"})
 
 
@@ -35,8 +40,10 @@ class Sample:
         self.guard = guard
         self.taken_back = False
         self.redraws = 0
-        # The characters of the text behind each piece.
+        self._unseen = ""
+        # The characters of the text behind each piece, and how many pieces the server went on from.
         self._ends: list[int] = []
+        self._kept = 0
         self.begun = False
         self.done = False
         self.finish: FinishReason | None = None
@@ -56,7 +63,8 @@ class Sample:
         `prompt_tokens` counts for an answer whose usage the server does not report.
         """
         self._answer = answer
-        self.taken_back = False
+        self.begun = self.taken_back = False
+        self._kept = self.pieces
         # Those of a text of which parts were drawn again cannot be told apart.
         self._logprobs = [] if logprobs and self.guard is None else None
         self._prompt_tokens = prompt_tokens
@@ -65,6 +73,11 @@ class Sample:
     def cut_short(self) -> bool:
         """True when a stop string ended the answer before the server did."""
         return self._answer.stopped
+
+    @property
+    def draw_seed(self) -> int:
+        """The seed of the next request: another one each time text was taken back."""
+        return self.seed + self.redraws * _SEEDS_APART
 
     @property
     def text(self) -> str:
@@ -86,10 +99,10 @@ class Sample:
             )
         if self._answer.stopped or self.taken_back:
             return
-        added = ""
         if choice.text:
             self._pieces += 1
             added = self._answer.feed(choice.text)
+            self._unseen += added
             self._give_out(added)
         if self._logprobs is not None and choice.logprobs:
             self._logprobs.extend(choice.logprobs)
@@ -97,18 +110,22 @@ class Sample:
             self.finish = "stop"
         elif choice.finish is not None:
             self.finish = "length" if choice.finish in _LENGTH_REASONS else "stop"
-        if self.guard is not None:
-            self._ask(self.guard, added)
 
-    def _ask(self, guard: TextGuard, added: str) -> None:
-        """Let the guard look at the text; drop what it takes back."""
+    def needs_look(self) -> bool:
+        """Whether the guard has to see what came since it was last asked."""
+        if self.guard is None or self.taken_back:
+            return False
+        return self.finish == "stop" or (bool(self._unseen) and self.guard.wakes(self._unseen))
+
+    def look(self) -> None:
+        """Let the guard look at the text, in milliseconds to seconds; drop what it takes back."""
+        assert self.guard is not None
         ended = self.finish == "stop"
         if ended:
             self._give_out(self._answer.finish())
-        elif not guard.wakes(added):
-            return
+        self._unseen = ""
         text = self.text
-        found = guard.judge(text, ended=ended)
+        found = self.guard.judge(text, ended=ended)
         if found is None:
             return
         # A space belongs to the token of the word behind it: without one, words are drawn as usual.
@@ -126,11 +143,14 @@ class Sample:
         known = self._logprobs and not self._answer.dropped_lead_in
         logprobs = tuple(self._logprobs) if self._logprobs and known else None
         usage = self.usage
-        if self.guard is not None:
-            read = usage.prompt_tokens if usage is not None else self._prompt_tokens
-            usage = Usage(read, self.pieces)
-        elif usage is None:
+        if usage is None:
             usage = Usage(self._prompt_tokens, len(self._logprobs or ()) or self._pieces)
+        drawn = None
+        if self.guard is not None:
+            drawn = max(self._pieces, usage.completion_tokens)
+        if self.redraws:
+            # The server took what was kept for a part of the prompt.
+            usage = Usage(max(0, usage.prompt_tokens - self._kept), self.pieces)
         completion = Completion(
             text=text,
             finish_reason=finish,
@@ -139,7 +159,7 @@ class Sample:
             logprob=None if logprobs is None else sum(logprobs),
             token_logprobs=logprobs,
             seed=self.seed,
-            drawn_tokens=self._pieces if self.guard is not None else None,
+            drawn_tokens=drawn,
         )
         self.done = True
         last = rest if self.guard is None else text
@@ -149,7 +169,7 @@ class Sample:
         if not text:
             return
         self._text.append(text)
-        self._ends.append((self._ends[-1] if self._ends else 0) + len(text))
+        self._ends.append(sum(map(len, self._text)))
         if self.guard is None:
             self._emit(Delta(self._request, self._sample, text))
 
@@ -165,6 +185,20 @@ def samples_of(
         Sample(index, sample, seed + sample, emit, guard(sample) if guard is not None else None)
         for sample in range(request.n)
     ]
+
+
+def segment_of(request: CompletionRequest, sample: Sample) -> CompletionRequest | None:
+    """The request for what is missing behind a sample's text; None where no token is left.
+
+    No token can be kept from coming again there: another seed and some temperature must do.
+    """
+    left = request.sampling.max_tokens - sample.pieces
+    if left <= 0:
+        return None
+    warmth = request.sampling.temperature or (_REDRAW_TEMPERATURE if sample.redraws else 0.0)
+    sampling = replace(request.sampling, max_tokens=left, temperature=warmth)
+    prompt = replace(request.prompt, prefill=request.prompt.prefill + sample.text)
+    return CompletionRequest(prompt, sampling)
 
 
 def groups_of(samples: list[Sample], size: int) -> list[list[Sample]]:

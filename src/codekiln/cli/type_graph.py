@@ -93,7 +93,7 @@ def as_svg(typed: TypedModule, title: str) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="monospace" font-size="12">',
-        f"<title>{html.escape(title)}</title>",
+        f"<title>{_shown(title)}</title>",
         '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#666"/></marker></defs>',
         '<rect width="100%" height="100%" fill="white"/>',
@@ -106,7 +106,7 @@ def as_svg(typed: TypedModule, title: str) -> str:
             f'<rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{_LINE - 8}" '
             f'rx="4" fill="white" stroke="{colour or _UNKNOWN_COLOUR}" stroke-width="1.5"/>'
             f'<text x="{box.x + 8:.0f}" y="{box.y + 17:.0f}">'
-            f"{html.escape(_label(typed, place))}</text>"
+            f"{_shown(_label(typed, place))}</text>"
         )
     for number, (strength, colour) in enumerate(_COLOURS.items()):
         parts.append(
@@ -177,10 +177,15 @@ def _boxes(
     return boxes, max(x - _COLUMN_GAP, 340.0) + _MARGIN, height + _MARGIN + 16
 
 
+def _shown(text: str) -> str:
+    """Text for XML, which has no control characters."""
+    return html.escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
 def _arrow(source: _Box, target: _Box, edge: Edge) -> str:
     a, b = source.x + source.width, target.x
     bend = 40 if b > a else 70
-    said = html.escape(f"line {edge.line}: {edge.text}")
+    said = _shown(f"line {edge.line}: {edge.text}")
     return (
         f'<path d="M{a:.0f} {source.middle:.0f}C{a + bend:.0f} {source.middle:.0f} '
         f'{b - bend:.0f} {target.middle:.0f} {b:.0f} {target.middle:.0f}" fill="none" '

@@ -126,7 +126,8 @@ def _conflict(file: str, conflict: Conflict, language: str) -> str:
     from codekiln.typeflow import WRITTEN
 
     write = WRITTEN[language]
-    wanted = f"{write(conflict.wanted.type)} is {conflict.wanted.strength}"
+    said = conflict.wanted.written or write(conflict.wanted.type)
+    wanted = f"{said} is {conflict.wanted.strength}"
     found = write(conflict.found)
     if conflict.other is not None:
         why = f"line {conflict.other.line} says {found}"
@@ -168,7 +169,7 @@ def _as_json(file: str, typed: TypedModule) -> dict[str, object]:
         "conflicts": [
             {
                 "place": str(conflict.place),
-                "wanted": write(conflict.wanted.type),
+                "wanted": conflict.wanted.written or write(conflict.wanted.type),
                 "strength": conflict.wanted.strength,
                 "found": write(conflict.found),
                 "line": conflict.wanted.line,

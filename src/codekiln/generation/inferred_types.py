@@ -6,7 +6,9 @@ Reads the description, the signature and the examples with codekiln.typeflow; ru
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from codekiln.core import Task
@@ -40,18 +42,23 @@ def inferred_signature(task: Task) -> str | None:
     """The signature of the entry point with its types; None where all of them are declared."""
     if task.language not in WRITTEN or not task.entry_point:
         return None
-    header, are_named = _header(task)
-    try:
-        typed = infer(_module(task, header), task.language)
-    except UsageError:
+    are_named = bool(task.skeleton.strip() or task.signature.strip())
+    header = _header(task)
+    if header is None:
         return None
-    found = next((s for s in typed.signatures if s.name == task.entry_point), None)
-    if found is None or not _implied(found):
-        return None
-    # A contradiction is the user's to solve; what rests on it would be a guess.
-    if any(conflict.place.scope == task.entry_point for conflict in typed.conflicts):
-        return None
-    return str(found) if are_named else re.sub(rf"{_UNNAMED}\d+: ", "", str(found))
+    # An answer does not fail for what is not understood here.
+    for code in _closed(header, task.language):
+        with contextlib.suppress(UsageError, RecursionError, MemoryError, ValueError):
+            typed = infer(_module(task, code), task.language, bodies=False)
+            found = next((s for s in typed.signatures if s.name == task.entry_point), None)
+            conflicts = any(c.place.scope == task.entry_point for c in typed.conflicts)
+            # A contradiction is the user's to solve; what rests on it would be a guess.
+            if found is None:
+                continue
+            if conflicts or not _implied(found):
+                return None
+            return str(found) if are_named else _without_names(found)
+    return None
 
 
 def _implied(signature: KnownSignature) -> bool:
@@ -59,45 +66,58 @@ def _implied(signature: KnownSignature) -> bool:
     return any(found is not None and found.strength != "declared" for found in known)
 
 
-def _header(task: Task) -> tuple[str, bool]:
-    """The function as far as the user wrote it, closed; and whether its parameters have names."""
-    given = task.skeleton or task.signature
-    is_python = task.language == "python"
+def _without_names(signature: KnownSignature) -> str | None:
+    """The signature of types alone; None where one of them is not known."""
+    if None in signature.parameters.values():
+        return None
+    return re.sub(rf"{_UNNAMED}\d+: ", "", str(signature))
+
+
+def _header(task: Task) -> str | None:
+    """The function as far as the user wrote it; None where not even its arity is known."""
+    given = task.skeleton if task.skeleton.strip() else task.signature
     if given.strip():
-        body = "\n    ..." if is_python else " { throw 0; }"
-        is_header = is_python and given.rstrip().endswith(":")
-        if is_header or (not is_python and "{" not in given):
-            return given.rstrip().rstrip(";") + body, True
-        # What a skeleton leaves open.
-        return given + "}" * (0 if is_python else given.count("{") - given.count("}")), True
-    names = ", ".join(f"{_UNNAMED}{number}" for number in range(_arity(task)))
-    if is_python:
-        return f"def {task.entry_point}({names}):\n    ...", False
-    return f"function {task.entry_point}({names}) {{ throw 0; }}", False
+        return given.rstrip()
+    arity = _arity(task)
+    if arity is None:
+        return None
+    names = ", ".join(f"{_UNNAMED}{number}" for number in range(arity))
+    python = f"def {task.entry_point}({names}):"
+    return python if task.language == "python" else f"function {task.entry_point}({names})"
 
 
-def _arity(task: Task) -> int:
-    """How many arguments the examples give; 0 where they differ or cannot be told."""
-    found = set()
+def _closed(header: str, language: str) -> Iterator[str]:
+    """The code with what it may lack to parse: a body, or the ends of its blocks."""
+    if language == "python":
+        yield f"{header}\n    ..." if header.endswith(":") else header
+        return
+    yield header + "}" * (header.count("{") - header.count("}"))
+    yield header.rstrip(";") + " { throw 0; }"
+
+
+def _arity(task: Task) -> int | None:
+    """How many arguments the examples give; None where they differ or cannot be told."""
+    found: set[int | None] = set()
     for example in task.examples:
         in_text = next((stated.call for stated in stated_examples(example.text)), "")
         try:
             call = ast.parse(example.call or in_text, mode="eval").body
-        except SyntaxError:
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         if isinstance(call, ast.Call) and ast.unparse(call.func) == task.entry_point:
-            found.add(len(call.args))
-    return found.pop() if len(found) == 1 else 0
+            is_plain = not call.keywords and not any(isinstance(a, ast.Starred) for a in call.args)
+            found.add(len(call.args) if is_plain else None)
+    return found.pop() if len(found) == 1 else None
 
 
 def _module(task: Task, header: str) -> str:
     """A module with the description above the function and examples around it."""
     sign = "#" if task.language == "python" else "//"
     lines = [f"{sign} {line}" for line in task.description.split("\n")]
-    lines.append(header)
     if task.language != "python":
         # They stay text, and are read like those that stand in comments.
-        lines[:0] = [f"{sign} {line}" for e in task.examples for line in e.text.split("\n")]
+        lines += [f"{sign} {line}" for e in task.examples for line in e.text.split("\n")]
+    lines.append(header)
     # What fails or prints gives no value.
     lines += [f"assert {e.call} == {e.expected}" for e in task.checks if e.expected is not None]
     return "\n".join(lines) + "\n"

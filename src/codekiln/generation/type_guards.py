@@ -66,6 +66,7 @@ class TypeGuards:
             "checks": sum(report.checks for report in self.reports),
             "seconds": round(sum(report.seconds for report in self.reports), 3),
             "taken_back": dict(rules),
+            "restarts": sum(report.restarts for report in self.reports),
             "abstained": sorted({report.abstained for report in self.reports if report.abstained}),
         }
 

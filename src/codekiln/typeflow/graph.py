@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 
 from codekiln.typeflow.facts import STRENGTHS, Fact, Place, Strength
 from codekiln.typeflow.terms import Flow, Of, evaluate, places
-from codekiln.typeflow.types import NONE, UNKNOWN, Type, accepts, join, join_strictly, members
+from codekiln.typeflow.types import (
+    ABSENT,
+    UNKNOWN,
+    Type,
+    accepts,
+    join,
+    join_strictly,
+    members,
+    union,
+)
 
 # Types settle after a few changes; one that goes on changing is given up.
 MOST_CHANGES = 20
@@ -55,6 +64,7 @@ class TypeGraph:
     flows: dict[Place, list[Flow]] = field(default_factory=dict)
     found: dict[Place, Inferred] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
+    lists_are_tuples: bool = False
 
     def type_of(self, place: Place) -> Type:
         """What is known of a place; UNKNOWN where nothing is."""
@@ -62,9 +72,14 @@ class TypeGraph:
         return inferred.type if inferred is not None else UNKNOWN
 
 
-def solve(facts: Sequence[Fact], flows: Sequence[Flow]) -> TypeGraph:
-    """Spread the facts along the flows until nothing changes."""
-    graph = TypeGraph()
+def solve(
+    facts: Sequence[Fact], flows: Sequence[Flow], *, lists_are_tuples: bool = False
+) -> TypeGraph:
+    """Spread the facts along the flows until nothing changes.
+
+    `lists_are_tuples`: a literal with brackets may be either, as in TypeScript.
+    """
+    graph = TypeGraph(lists_are_tuples=lists_are_tuples)
     for fact in facts:
         graph.facts.setdefault(fact.place, []).append(fact)
     for flow in flows:
@@ -125,7 +140,7 @@ def _conflicts(graph: TypeGraph) -> list[Conflict]:
         ]
         for flow in graph.flows.get(place, ()):
             arriving = evaluate(flow.term, graph.type_of, certain=True)
-            if flow.certain and _contradicts(strongest, arriving):
+            if flow.certain and _contradicts(graph, strongest, arriving):
                 chain = (*_chain(graph, flow, {place}), flow)
                 found.append(Conflict(place, strongest, arriving, chain))
     return found
@@ -136,11 +151,20 @@ def _exclude(a: Type, b: Type) -> bool:
     return accepts(a, b) is False and accepts(b, a) is False
 
 
-def _contradicts(known: Fact, arriving: Type) -> bool:
+def _contradicts(graph: TypeGraph, known: Fact, arriving: Type) -> bool:
     """Whether no member of what arrives may stand there. Docstrings seldom speak of None."""
-    ruled_out = [part for part in members(arriving) if accepts(known.type, part) is False]
-    said_nothing = known.strength == "documented" and NONE in ruled_out
+    wanted = _without_tuples(known.type) if graph.lists_are_tuples else known.type
+    ruled_out = [part for part in members(arriving) if accepts(wanted, part) is False]
+    said_nothing = known.strength == "documented" and any(part in ABSENT for part in ruled_out)
     return len(ruled_out) == len(members(arriving)) and not said_nothing
+
+
+def _without_tuples(found: Type) -> Type:
+    """The type with what a list literal may be left open."""
+    if found.name == "tuple":
+        return UNKNOWN
+    parts = tuple(map(_without_tuples, found.args))
+    return union(parts) if found.name == "union" else Type(found.name, parts)
 
 
 def _chain(graph: TypeGraph, flow: Flow, seen: set[Place]) -> tuple[Flow, ...]:

@@ -24,6 +24,8 @@ class Signature:
     is_method: bool = False
     is_async: bool = False
     is_plain: bool = True
+    # Parameters that a call may leave out, since they have a value then.
+    defaults: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Module:
     flows: list[Flow] = field(default_factory=list)
     functions: dict[str, Signature] = field(default_factory=dict)
     classes: set[str] = field(default_factory=set)
+    # Names that the code gives to types, classes included; empty where only classes are types.
+    types: frozenset[str] = frozenset()
     # Names that may hide a builtin, and those of which two statements bind each.
     bound: frozenset[str] = frozenset()
     unsure: frozenset[str] = frozenset()

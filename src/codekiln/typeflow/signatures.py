@@ -11,7 +11,7 @@ from codekiln.typeflow.graph import Conflict, Inferred, TypeGraph, solve
 from codekiln.typeflow.module import Module
 from codekiln.typeflow.python.flows import read_python
 from codekiln.typeflow.python.types import to_annotation
-from codekiln.typeflow.types import NONE, UNKNOWN, Type
+from codekiln.typeflow.types import ABSENT, UNDEFINED, UNKNOWN, Type
 from codekiln.typeflow.typescript.flows import read_typescript
 from codekiln.typeflow.typescript.types import to_typescript
 
@@ -44,8 +44,7 @@ class KnownSignature:
         result = ""
         if self.result is not None:
             result = arrow + written(self.result, self.language)
-            # What gives nothing gives `undefined`, which TypeScript calls void.
-            if self.language != "python" and self.result.type == NONE:
+            if self.result.type == UNDEFINED:
                 result = f"{arrow}void"
         return f"{self.name}({', '.join(parts)}){result}"
 
@@ -65,10 +64,13 @@ class TypedModule:
         return tuple(self.graph.conflicts)
 
 
-def infer(source: str, language: str = "python", name: str = "the code") -> TypedModule:
+def infer(
+    source: str, language: str = "python", name: str = "the code", *, bodies: bool = True
+) -> TypedModule:
     """Read a module and spread its types. Raises UsageError for what does not parse.
 
-    `language` is one of WRITTEN; `tsx` is TypeScript or JavaScript with JSX.
+    `language` is one of WRITTEN; `tsx` is TypeScript or JavaScript with JSX. Without `bodies` what
+    stands in functions is left out, as of a skeleton that is still to be filled in.
 
     >>> print(infer("const half = (n) => n / 2;\\nhalf(4);", "javascript").signatures[0])
     half(n: number): number
@@ -77,11 +79,11 @@ def infer(source: str, language: str = "python", name: str = "the code") -> Type
         raise UsageError(f"types of {language} are not read", f"Use one of: {', '.join(WRITTEN)}")
     source = source.removeprefix("\ufeff")
     if language == "python":
-        module = read_python(source, name)
+        module = read_python(source, name, bodies=bodies)
     else:
-        module = read_typescript(source, name, language=language)
+        module = read_typescript(source, name, language=language, bodies=bodies)
     try:
-        graph = solve(module.facts, module.flows)
+        graph = solve(module.facts, module.flows, lists_are_tuples=language != "python")
     except RecursionError as error:
         raise UsageError(f"{name} is nested too deeply to be read", "Split the code") from error
     signatures = tuple(
@@ -123,6 +125,6 @@ def _known(graph: TypeGraph, place: Place) -> Inferred | None:
     if found is None or found.type == UNKNOWN:
         return None
     # A default of None says that there may be something else, not that there is nothing.
-    if found.type == NONE and found.strength == "observed" and place.kind != "return":
+    if found.type in ABSENT and found.strength == "observed" and place.kind != "return":
         return None
     return found

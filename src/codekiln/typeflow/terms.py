@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from codekiln.typeflow.facts import Place
 from codekiln.typeflow.python.types import parse_annotation
 from codekiln.typeflow.types import (
+    ABSENT,
+    BIGINT,
     BOOL,
     BYTES,
     FLOAT,
@@ -95,18 +97,35 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
+class Put:
+    """What a place holds after `element` was put into it by a method of `container`.
+
+    Only where the place holds such a container: other classes have methods of the same name.
+    """
+
+    place: Place
+    container: str
+    element: Term
+
+
+@dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """left operator right, by the operator's name in the syntax tree (`Add`, `Div`)."""
+    """left operator right, by the operator's name in Python's syntax tree (`Add`, `Div`).
+
+    JavaScript's rules are those of `JS+` and of `JS`, all its other operators on numbers.
+    """
 
     operator: str
     left: Term
     right: Term
 
 
-Term = Known | Of | Built | Joined | Part | Narrowed | Called | Arithmetic
+Term = Known | Of | Built | Joined | Part | Narrowed | Called | Put | Arithmetic
 NOTHING = Known(UNKNOWN)
 # The elements of a literal that has none.
 EMPTY = Known(NEVER)
+# The name under which a JavaScript subscript is called, with the index as its argument.
+INDEXED = "[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +163,9 @@ def places(term: Term) -> Iterator[Place]:
             for inside in (receiver, first):
                 if inside is not None:
                     yield from places(inside)
+        case Put(place, _, element):
+            yield place
+            yield from places(element)
         case Arithmetic(_, left, right):
             yield from places(left)
             yield from places(right)
@@ -182,7 +204,7 @@ def evaluate(
             found = UNKNOWN if certain else part_of(inner)
             if not drops_none:
                 return found
-            return union(part for part in members(found) if part != NONE)
+            return union(part for part in members(found) if part not in ABSENT)
         case Called(name, receiver, first_argument, language):
             return _called(
                 language,
@@ -190,8 +212,12 @@ def evaluate(
                 part_of(receiver) if receiver is not None else None,
                 part_of(first_argument) if first_argument is not None else UNKNOWN,
             )
+        case Put(place, container, element):
+            is_one = type_of(place).name == container
+            return Type(container, (part_of(element),)) if is_one else UNKNOWN
         case Arithmetic(operator, left, right):
-            return _arithmetic(operator, part_of(left), part_of(right))
+            compute = _script_arithmetic if operator.startswith("JS") else _arithmetic
+            return compute(operator, part_of(left), part_of(right))
 
 
 def _part(container: Type, by: str, at: int | None) -> Type:
@@ -201,7 +227,7 @@ def _part(container: Type, by: str, at: int | None) -> Type:
         return _slice(container)
     if by == "unpacking" and container.name != "tuple":
         return element_of(container)
-    if container.name == "dict":
+    if container.name in ("dict", "Record"):
         return container.args[1]
     if container.name == "tuple" and at is not None:
         return container.args[at] if -len(container.args) <= at < len(container.args) else UNKNOWN
@@ -219,6 +245,10 @@ def _slice(container: Type) -> Type:
 
 def _called(language: str, name: str, receiver: Type | None, first: Type) -> Type:
     functions, methods = _builtins(language)
+    if name == INDEXED and receiver is not None:
+        # A property's name gives the property, not an element.
+        is_fit = first == FLOAT or (receiver.name == "Record" and first == STR)
+        return _part(receiver, "index", None) if is_fit else UNKNOWN
     if receiver is None:
         template = functions.get(name)
         names = {"A": first, "AE": element_of(first)}
@@ -246,6 +276,19 @@ def _builtins(language: str) -> tuple[dict[str, Type], dict[str, dict[str, Type]
         return {name: parse(annotation) for name, annotation in table.items()}
 
     return read(data["functions"]), {name: read(t) for name, t in data["methods"].items()}
+
+
+def _script_arithmetic(operator: str, left: Type, right: Type) -> Type:
+    both = (left, right)
+    if operator == "JS+" and STR in both:
+        return STR
+    if left == right == BIGINT:
+        return BIGINT
+    if operator == "JS+":
+        return FLOAT if all(side in (FLOAT, BOOL) for side in both) else UNKNOWN
+    # Numbers and bigints do not mix; what else there is becomes a number.
+    known = all(side in SCALARS - {BIGINT} for side in both)
+    return FLOAT if FLOAT in both or known else UNKNOWN
 
 
 def _arithmetic(operator: str, left: Type, right: Type) -> Type:

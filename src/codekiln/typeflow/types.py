@@ -21,6 +21,7 @@ class Type:
     iterable, iterator and awaitable; `tuple` with one argument per place; `tuple*` for any number
     of one type; `callable` with the parameters and last the result, or the result alone where
     nothing is known of the parameters (`callable*`); `union`, its members sorted, at least two.
+    TypeScript has besides undefined, bigint, symbol, Map and Record, and its number is a float.
     Any other name is that of a class.
     """
 
@@ -39,8 +40,11 @@ OBJECT = Type("object")
 NONE = Type("None")
 BOOL, INT, FLOAT, COMPLEX = Type("bool"), Type("int"), Type("float"), Type("complex")
 STR, BYTES = Type("str"), Type("bytes")
+UNDEFINED, BIGINT = Type("undefined"), Type("bigint")
 NUMBERS = (BOOL, INT, FLOAT, COMPLEX)
-SCALARS = frozenset({NONE, *NUMBERS, STR, BYTES})
+SCALARS = frozenset({NONE, UNDEFINED, *NUMBERS, BIGINT, STR, BYTES})
+# What stands for the absence of a value.
+ABSENT = (NONE, UNDEFINED)
 # Names with as many arguments, all of which a value of the type may give or take.
 CONTAINERS = {
     "list": 1,
@@ -53,7 +57,17 @@ CONTAINERS = {
     "awaitable": 1,
 }
 # What can be iterated over, and the place of the argument that it gives.
-_LANGUAGE = ("unknown", "never", "object", "union", "tuple*", "callable*")
+_LANGUAGE = (
+    "unknown",
+    "never",
+    "object",
+    "union",
+    "tuple*",
+    "callable*",
+    "symbol",
+    "Map",
+    "Record",
+)
 _PROTOCOLS = ("iterable", "iterator", "awaitable")
 ITERABLES = ("list", "set", "frozenset", "dict", "tuple*", "iterable", "iterator")
 
@@ -101,6 +115,8 @@ def element_of(container: Type) -> Type:
         return container.args[0]
     if container.name == "tuple":
         return union(container.args)
+    if container.name == "Map":
+        return Type("tuple", container.args)
     if container == STR:
         return STR
     if container == BYTES:

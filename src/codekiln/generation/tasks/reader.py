@@ -5,6 +5,7 @@ Raises nothing but UsageError, whatever the text. Does not open files besides th
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,7 +33,7 @@ from codekiln.generation.tasks.resolve import Setting, resolve
 from codekiln.generation.tasks.scan import scan
 from codekiln.generation.tasks.sections import split_sections
 from codekiln.generation.tasks.stub_form import Stub, read_stub, without_examples
-from codekiln.languages import Language, get_language, language_of_fence
+from codekiln.languages import Language, get_language, language_of_fence, syntax_errors
 
 MAX_CHARS = 200_000
 
@@ -219,19 +220,31 @@ def _assemble(
         examples=resolved.examples,
         constraints=constraints,
         entry_point=known.entry_point,
-        signature=_in_language(known.signature, language),
+        # One that was given is the user's own, whatever it is written in.
+        signature=interface.signature
+        if interface and interface.signature
+        else _in_language(known.signature, language),
         skeleton=stub.skeleton if stub else "",
         notes=(*notes, *resolved.notes),
     )
 
 
 def _in_language(signature: str, language: Language) -> str:
-    """A signature that was read as Python's, where it can be put in the task's language."""
-    if language.name == "python" or not re.match(r"def .*:$", signature, re.DOTALL):
+    """A signature that prose spelled, where it can be put in the task's language."""
+    if language.name == "python" or not signature:
         return signature
-    bare = re.fullmatch(r"def (\w+\([\w\s,]*\)):", signature)
-    is_script = language.name in ("javascript", "typescript")
-    return f"function {bare[1]}" if bare is not None and is_script else ""
+    if language.name not in ("javascript", "typescript"):
+        return ""
+    try:
+        [function] = ast.parse(f"{signature} ...").body
+    except (SyntaxError, ValueError):
+        return ""
+    if not isinstance(function, ast.FunctionDef):
+        return ""
+    names = ", ".join(argument.arg for argument in function.args.args)
+    header = f"function {function.name}({names})"
+    # Names of one language may be words of the other.
+    return "" if syntax_errors(language, f"{header} {{}}") else header
 
 
 def _deduced(description: str, drafts: Sequence[Draft], given: Interface) -> Interface:

@@ -111,14 +111,18 @@ class TypeGuard:
         code = whole[start:end]
         begun = time.perf_counter()
         try:
-            found = self._look(code, is_finished=is_closed or ended)
+            errors = self._look(code, is_finished=is_closed or ended)
         except (OracleError, RecursionError) as error:
             self.report.abstained = str(error)
             return None
         finally:
             self.report.seconds += time.perf_counter() - begun
         written = len(self._before) - start
-        return None if found is None else self._take_back(*found, code, written)
+        for found, statement in errors:
+            taken = self._take_back(found, statement, code, written)
+            if taken is not None:
+                return taken
+        return None
 
     def _code(self, whole: str) -> tuple[int, int, bool] | None:
         """Where the code is, and whether its fence is closed."""
@@ -134,35 +138,36 @@ class TypeGuard:
             at = closed.end()
         return None
 
-    def _look(self, code: str, *, is_finished: bool) -> tuple[Diagnostic, int] | None:
-        """The first error that stays and where its statement begins."""
+    def _look(self, code: str, *, is_finished: bool) -> list[tuple[Diagnostic, int]]:
+        """The errors that stay and where their statement begins."""
         if is_finished and not code.endswith("\n"):
             code += "\n"
         prefix = self._prefix(code)
         if is_finished:
             if self._language == "python" and not _is_whole(code, prefix):
-                return None
+                return []
             known = prefix or Prefix("", 0, 0)
             prefix = replace(known, program=code, finished=len(code), top=0, made=None)
         if prefix is None or (prefix.finished, is_finished) == self._seen:
-            return None
+            return []
         self._seen = prefix.finished, is_finished
         self.report.checks += 1
         diagnostics = self._oracle.check(prefix.program)
         unknown = [found for found in diagnostics if found.code in self._rules.unknown]
         if unknown and not self._is_standalone:
             # What it imports is not here: then the checker guesses.
-            return None
+            return []
         stays = (
             final_errors(diagnostics, prefix, self._rules)
             if is_finished
             else monotone(diagnostics, prefix, self._rules)
         )
         missing = unknown if self._rules.all_final else []
-        for found in (*missing, *stays):
-            if (found.code, found.start) not in self._tolerated:
-                return found, prefix.statement
-        return None
+        return [
+            (found, prefix.statement)
+            for found in (*missing, *stays)
+            if (found.code, found.start) not in self._tolerated
+        ]
 
     def _is_spent(self) -> bool:
         limits, report = self._limits, self.report
@@ -207,6 +212,8 @@ class TypeGuard:
                 self._tolerated.add((found.code, found.start))
                 return None
             report.restarts += 1
+            # The new draft has a budget of its own.
+            report.characters = 0
             self._refused.clear()
             self._tolerated.clear()
             return self._taken(found, max(0, -written), differently=False)

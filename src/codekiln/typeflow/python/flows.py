@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import re
 from collections.abc import Sequence
 
 from codekiln.core.errors import UsageError
@@ -16,6 +17,7 @@ from codekiln.typeflow.module import Module, Scope, inside
 from codekiln.typeflow.prose import prose_types, stated_examples
 from codekiln.typeflow.python.docstrings import Stated, stated_types
 from codekiln.typeflow.python.names import (
+    CHANGING,
     bound_by_module,
     bound_more_than_once,
     made_global,
@@ -42,19 +44,22 @@ from codekiln.typeflow.python.types import parse_annotation
 from codekiln.typeflow.terms import (
     NOTHING,
     Arithmetic,
-    Built,
     Flow,
     Known,
     Narrowed,
     Part,
+    Put,
     Term,
     filled_later,
 )
 from codekiln.typeflow.types import NONE, UNKNOWN, Type, classes_in
 
 
-def read_python(source: str, name: str = "the code") -> Module:
-    """The facts and flows of a module. Raises UsageError for what does not parse."""
+def read_python(source: str, name: str = "the code", *, bodies: bool = True) -> Module:
+    """The facts and flows of a module, without `bodies` only what stands outside of them.
+
+    Raises UsageError for what does not parse.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -65,7 +70,7 @@ def read_python(source: str, name: str = "the code") -> Module:
             "Mend the syntax first",
         ) from error
     module = Module(bound=bound_by_module(tree), unsure=bound_more_than_once(tree))
-    reader = _Reader(source.split("\n"), module)
+    reader = _Reader(_LINE_END.split(source), module, bodies)
     try:
         reader.declare(tree.body, "")
         reader.forget_ambiguous()
@@ -76,18 +81,10 @@ def read_python(source: str, name: str = "the code") -> Module:
     return module
 
 
+# What ends a line for the parser, too.
+_LINE_END = re.compile(r"\r\n|\r|\n")
 # The line of what stands in no single one.
 _NOWHERE = 0
-# Methods that put something into what they are called on.
-_PUTS = {
-    "append": "list",
-    "add": "set",
-    "insert": "other",
-    "extend": "other",
-    "update": "other",
-    "setdefault": "other",
-    "appendleft": "other",
-}
 
 
 def _is_empty(default: ast.expr) -> bool:
@@ -99,9 +96,9 @@ def _is_empty(default: ast.expr) -> bool:
 class _Reader:
     """Walks a module twice: for what is defined, then for what flows."""
 
-    def __init__(self, lines: Sequence[str], module: Module) -> None:
+    def __init__(self, lines: Sequence[str], module: Module, bodies: bool) -> None:
         self.module = module
-        self._lines = lines
+        self._lines, self._bodies = lines, bodies
         self._ambiguous: set[str] = set()
         # Nodes of the tree that were understood: functions in calls, attributes in assignments.
         self._read: set[int] = set()
@@ -234,6 +231,8 @@ class _Reader:
             self._fact(Place("return", name, RETURN), result, "declared", node.lineno)
         self._docstring(node, name, scope)
         self._comments(node, name, scope)
+        if not self._bodies:
+            return
         for local in local_names(node):
             # What a parameter holds after it was bound anew is another thing than what is given.
             own[local] = Place("variable", name, local)
@@ -258,8 +257,8 @@ class _Reader:
             return
         # `get_docstring` leaves out empty lines at the beginning.
         raw = ast.get_docstring(node, clean=False) or ""
-        skipped = len(raw) - len(raw.lstrip("\n"))
-        first = node.body[0].lineno + skipped
+        shown = node.body[0].end_lineno or node.body[0].lineno
+        first = shown - raw[len(raw) - len(raw.lstrip()) :].count("\n")
         parameters = self.module.functions[name].parameters
         stated = stated_types(text)
         said = {item.name for item in stated}
@@ -299,11 +298,12 @@ class _Reader:
             self.module.facts.append(fact)
 
     def _example(self, source: str, want: str, scope: Scope, line: int, text: str) -> None:
-        """A call and what it gives, as text says it."""
+        """A call and the value that it gives, as text says it."""
         try:
             call = ast.parse(source, mode="eval").body
             wanted = ast.parse(want, mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            ast.literal_eval(wanted)
+        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
             return
         for found in calls(call):
             self._call(found, scope, line, text)
@@ -339,25 +339,34 @@ class _Reader:
 
     def _mutate(self, changed: ast.expr, method: str, call: ast.Call, scope: Scope) -> None:
         """What a method puts into the container that a name holds."""
-        container = _PUTS.get(method)
+        container = CHANGING.get(method)
         if container is None or not isinstance(changed, ast.Name | ast.Attribute):
             return
         term: Term = NOTHING
-        if container in ("list", "set") and len(call.args) == 1:
-            term = Built(container, (self._term(call.args[0], scope),))
+        place = self._place_of(changed, scope)
+        if container in ("list", "set") and len(call.args) == 1 and place is not None:
+            term = Put(place, container, self._term(call.args[0], scope))
         self._assign(changed, term, scope, call.lineno)
+
+    def _place_of(self, target: ast.expr, scope: Scope) -> Place | None:
+        """Where a name or an attribute of self is kept; None for anything else."""
+        match target:
+            case ast.Name(id=name):
+                return scope.place_of(name) or Place("variable", scope.name, name)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                owner = scope.name.rpartition(".")[0]
+                return Place("attribute", owner, name) if owner in self.module.classes else None
+            case _:
+                return None
 
     def _assign(self, target: ast.expr, term: Term, scope: Scope, line: int) -> None:
         term = filled_later(term)
+        place = self._place_of(target, scope)
+        if place is not None:
+            self._read.add(id(target))
+            self._flow(place, term, line)
+            return
         match target:
-            case ast.Name(id=name):
-                place = scope.place_of(name) or Place("variable", scope.name, name)
-                self._flow(place, term, line)
-            case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                owner = scope.name.rpartition(".")[0]
-                if owner in self.module.classes:
-                    self._read.add(id(target))
-                    self._flow(Place("attribute", owner, name), term, line)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 starred = any(isinstance(part, ast.Starred) for part in parts)
                 for at, part in enumerate(parts):
@@ -374,18 +383,10 @@ class _Reader:
     def _declared(
         self, target: ast.expr, annotation: ast.expr, scope: Scope, node: ast.stmt
     ) -> None:
-        found = parse_annotation(annotation)
-        match target:
-            case ast.Name(id=name):
-                place = scope.place_of(name) or Place("variable", scope.name, name)
-                self._fact(place, found, "declared", node.lineno)
-            case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                owner = scope.name.rpartition(".")[0]
-                if owner in self.module.classes:
-                    self._read.add(id(target))
-                    self._fact(Place("attribute", owner, name), found, "declared", node.lineno)
-            case _:
-                pass
+        place = self._place_of(target, scope)
+        if place is not None:
+            self._read.add(id(target))
+            self._fact(place, parse_annotation(annotation), "declared", node.lineno)
 
     def _flow(
         self, target: Place, term: Term, line: int, text: str = "", *, certain: bool = True
@@ -395,6 +396,9 @@ class _Reader:
     def _fact(self, place: Place, found: Type, strength: Strength, line: int) -> None:
         if found != UNKNOWN:
             self.module.facts.append(Fact(place, found, strength, line, self._text(line)))
+        else:
+            # It is declared to be something that is not understood here.
+            self._flow(place, NOTHING, line)
 
     def _text(self, line: int) -> str:
         return self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""

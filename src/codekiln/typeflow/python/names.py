@@ -11,6 +11,17 @@ from collections.abc import Collection, Iterator
 
 from codekiln.typeflow.python.syntax import FUNCTIONS
 
+# Methods that put something into what they are called on, and what that is where it is certain.
+CHANGING = {
+    "append": "list",
+    "add": "set",
+    "insert": "other",
+    "extend": "other",
+    "update": "other",
+    "setdefault": "other",
+    "appendleft": "other",
+}
+
 
 def bound_more_than_once(tree: ast.Module) -> frozenset[str]:
     """Names of the module that two statements bind, so that a use may mean either."""
@@ -49,13 +60,18 @@ def used_otherwise(tree: ast.Module, names: Collection[str], read: Collection[in
 
 
 def stored_attributes(tree: ast.Module, read: Collection[int]) -> set[str]:
-    """Attributes that are set elsewhere than in assignments that were read."""
+    """Attributes that are set, or whose value is changed, where that was not read."""
+    changed: list[ast.AST] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(ctx=ast.Store() | ast.Del()):
+                changed.append(node)
+            case ast.Subscript(value=inner, ctx=ast.Store() | ast.Del()):
+                changed.append(inner)
+            case ast.Call(func=ast.Attribute(value=inner, attr=method)) if method in CHANGING:
+                changed.append(inner)
     return {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.ctx, ast.Store | ast.Del)
-        and id(node) not in read
+        node.attr for node in changed if isinstance(node, ast.Attribute) and id(node) not in read
     }
 
 

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 import ast
 
-from codekiln.typeflow.types import NONE, OBJECT, SCALARS, UNKNOWN, Type, optional, union
+from codekiln.typeflow.types import (
+    BIGINT,
+    NONE,
+    OBJECT,
+    SCALARS,
+    UNDEFINED,
+    UNKNOWN,
+    Type,
+    optional,
+    union,
+)
 
 # Names that annotations use for a type of the language with as many arguments as given.
 _CONTAINERS = {
@@ -44,12 +54,20 @@ _RESERVED = (
     "callable*",
     "tuple*",
 )
-_SCALARS = {found.name: found for found in SCALARS}
+_SCALARS = {found.name: found for found in SCALARS - {UNDEFINED, BIGINT}}
 # Wrappers that say something about a name, not about its values.
 _TRANSPARENT = ("Annotated", "Final", "ClassVar", "Required", "NotRequired", "ReadOnly")
 _UNKNOWN = ("Any", "Self", "Never", "NoReturn", "LiteralString", "TypeAlias")
 _GENERATORS = {"Generator": "iterator"}
-_PRINTED = {"iterable": "Iterable", "iterator": "Iterator", "awaitable": "Awaitable"}
+_PRINTED = {
+    "iterable": "Iterable",
+    "iterator": "Iterator",
+    "awaitable": "Awaitable",
+    "undefined": "None",
+    "bigint": "int",
+    "Map": "dict",
+    "Record": "dict",
+}
 
 
 def parse_annotation(annotation: str | ast.expr) -> Type:
@@ -172,7 +190,7 @@ def to_annotation(found: Type) -> str:
             return "Any"
         case "union":
             # None last, as people write it.
-            return " | ".join(sorted(args, key=lambda text: text == "None"))
+            return " | ".join(sorted(set(args), key=lambda text: (text == "None", text)))
         case "tuple":
             return f"tuple[{', '.join(args)}]" if args else "tuple[()]"
         case "tuple*":

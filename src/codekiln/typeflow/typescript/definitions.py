@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from codekiln.typeflow.module import Module, inside
@@ -22,7 +22,7 @@ _SIGNATURES = ("function_signature", "method_signature")
 
 
 def note_definitions(module: Module, root: Node) -> None:
-    """Put the functions and classes below `root` into the module.
+    """Put the functions and named classes below `root` into the module.
 
     Overloads and alternatives are left out: which one is meant is not certain.
     """
@@ -31,10 +31,13 @@ def note_definitions(module: Module, root: Node) -> None:
     while pending:
         body, scope = pending.pop()
         for node in own_nodes(body):
-            if node.type in CLASSES:
-                module.classes.add(inside(scope, text_of(node.child_by_field_name("name"))))
-            if node.type in _SIGNATURES:
-                ambiguous.add(inside(scope, text_of(node.child_by_field_name("name"))))
+            if is_named_class(node):
+                owner = inside(scope, text_of(node.child_by_field_name("name")))
+                module.classes.add(owner)
+                inside_class = node.child_by_field_name("body")
+                members = inside_class.named_children if inside_class is not None else []
+                ambiguous |= {inside(owner, name) for name in _overloads(members)}
+            ambiguous |= {inside(scope, name) for name in _overloads([node])}
             for name, function, is_method in _defined_by(node, scope):
                 if name in module.functions:
                     ambiguous.add(name)
@@ -46,11 +49,23 @@ def note_definitions(module: Module, root: Node) -> None:
         module.functions.pop(name, None)
 
 
+def is_named_class(node: Node) -> bool:
+    """Whether a statement declares a class by a name of its own."""
+    is_declared = node.type in CLASSES and node.type != "class"
+    return is_declared and node.child_by_field_name("name") is not None
+
+
+def _overloads(nodes: Sequence[Node]) -> Iterator[str]:
+    for node in nodes:
+        if node.type in _SIGNATURES:
+            yield text_of(node.child_by_field_name("name"))
+
+
 def _defined_by(node: Node, scope: str) -> Iterator[tuple[str, Node, bool]]:
     """Functions of a statement, with their qualified name and whether they are methods."""
     for name, function, _ in functions_in(node):
         yield inside(scope, name), function, False
-    body = node.child_by_field_name("body") if node.type in CLASSES else None
+    body = node.child_by_field_name("body") if is_named_class(node) else None
     if body is not None:
         owner = inside(scope, text_of(node.child_by_field_name("name")))
         for method, function in methods_in(body):

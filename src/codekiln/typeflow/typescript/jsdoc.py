@@ -6,7 +6,7 @@ Text in, names and types out. Forms: jsdoc.app and TypeScript's JSDoc reference.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from codekiln.typeflow.facts import RETURN
@@ -15,6 +15,15 @@ from codekiln.typeflow.typescript.types import parse_typescript
 
 _TAG = re.compile(r"@(param|arg|argument|returns?|type)\b[ \t]*\{")
 _NAME = re.compile(r"[ \t]*(?:\r?\n[ \t]*\*?[ \t]*)?\[?\s*(?:\.\.\.)?([A-Za-z_$][\w$]*)(?![\w$.])")
+# What people write in place of a type's name.
+_WORDS = {
+    "int": "number",
+    "integer": "number",
+    "float": "number",
+    "double": "number",
+    "bool": "boolean",
+    "str": "string",
+}
 # The name under which `@type` is told: that of what stands behind the comment.
 ITSELF = "type"
 
@@ -29,8 +38,10 @@ class Tag:
     line: int
 
 
-def jsdoc_tags(comment: str) -> Iterator[Tag]:
+def jsdoc_tags(comment: str, classes: Collection[str] = ()) -> Iterator[Tag]:
     """What a comment's tags say, in its order. Properties of parameters are left out.
+
+    `classes` are names that the code gives to types of its own.
 
     >>> [(t.name, str(t.type)) for t in jsdoc_tags("/** @param {string} [name='x'] who */")]
     [('name', 'str')]
@@ -51,7 +62,7 @@ def jsdoc_tags(comment: str) -> Iterator[Tag]:
             if named is None or "..." in inner:
                 continue
             name = named[1]
-        found = parse_typescript(written)
+        found = parse_typescript(written, classes)
         if found != UNKNOWN:
             yield Tag(name, found, written, line)
 
@@ -69,5 +80,5 @@ def _inside(comment: str, start: int) -> str | None:
 def _plain(text: str) -> str:
     """The type as TypeScript writes it; that a parameter may be left out is another fact."""
     text = re.sub(r"\s*\n\s*\*?\s*", " ", text).strip().removeprefix("!").removesuffix("=")
-    text = text.replace(".<", "<")
-    return re.sub(r"\bObject<", "Record<", text)
+    text = re.sub(r"\bObject<", "Record<", text.replace(".<", "<"))
+    return re.sub(r"\b[a-z]+\b", lambda word: _WORDS.get(word[0], word[0]), text)

@@ -26,6 +26,12 @@ FUNCTIONS = frozenset(
 )
 _GENERATORS = ("generator_function", "generator_function_declaration")
 CLASSES = frozenset({"class_declaration", "abstract_class_declaration", "class"})
+_LITERALS = frozenset(
+    {"number", "string", "template_string", "true", "false", "null", "undefined", "regex"}
+)
+_NO_STATEMENTS = ("comment", "empty_statement", "function_declaration", "class_declaration")
+_PROPERTY = ("accessibility_modifier", "readonly", "override_modifier")
+OWN_SCOPES = CLASSES | {"internal_module", "module"}
 _DECLARATIONS = ("lexical_declaration", "variable_declaration")
 
 
@@ -58,12 +64,12 @@ def line_of(node: Node) -> int:
 
 
 def own_nodes(root: Node) -> Iterator[Node]:
-    """All nodes below, in order, functions and classes included, but not what is inside of them."""
+    """All nodes below, in order; functions, classes and namespaces without what is inside."""
     pending = list(reversed(root.named_children))
     while pending:
         node = pending.pop()
         yield node
-        if node.type not in FUNCTIONS and node.type not in CLASSES:
+        if node.type not in FUNCTIONS and node.type not in OWN_SCOPES:
             pending += reversed(node.named_children)
 
 
@@ -100,7 +106,7 @@ def _parameter(node: Node) -> Parameter | None:
         default=node.child_by_field_name("value") or node.child_by_field_name("right"),
         is_optional=node.type == "optional_parameter",
         is_rest=is_rest,
-        is_property=any(child.type == "accessibility_modifier" for child in node.children),
+        is_property=any(child.type in _PROPERTY for child in node.children),
         parts=() if is_plain else tuple(names_in(name)),
     )
 
@@ -121,10 +127,27 @@ def names_in(pattern: Node | None) -> Iterator[str]:
 
 def signature_of(function: Node, name: str, is_method: bool) -> Signature:
     """Parameters that have a place of their own, all by position; type parameters are not plain."""
-    names = tuple(found.name for found in parameters_of(function) if not found.is_rest)
-    is_plain = function.child_by_field_name("type_parameters") is None
-    is_async = any(child.type == "async" for child in function.children)
-    return Signature(name, line_of(function), names, len(names), is_method, is_async, is_plain)
+    own = [found for found in parameters_of(function) if not found.is_rest]
+    is_generic = function.child_by_field_name("type_parameters") is not None
+    before = function.prev_named_sibling
+    decorators = [*function.children, *([before] if before is not None else [])]
+    return Signature(
+        name,
+        line_of(function),
+        tuple(found.name for found in own),
+        len(own),
+        is_method,
+        is_async=any(child.type == "async" for child in function.children),
+        is_plain=not is_generic and all(node.type != "decorator" for node in decorators),
+        defaults=frozenset(found.name for found in own if found.default is not None),
+    )
+
+
+def is_literal(node: Node) -> bool:
+    """Whether an expression is a value that is written out."""
+    if node.type in ("array", "object", "pair", "unary_expression", "parenthesized_expression"):
+        return all(map(is_literal, node.named_children))
+    return node.type in _LITERALS or node.type == "property_identifier"
 
 
 def gives(function: Node) -> bool:
@@ -166,8 +189,9 @@ def ends(statement: Node | None) -> bool | None:
         case "return_statement" | "throw_statement" | "continue_statement" | "break_statement":
             return True
         case "statement_block":
-            inner = [node for node in statement.named_children if node.type != "comment"]
-            return ends(inner[-1]) if inner else False
+            inner = [node for node in statement.named_children if node.type not in _NO_STATEMENTS]
+            found = [ends(node) for node in inner]
+            return True if True in found else (found[-1] if found else False)
         case "else_clause":
             return ends(statement.named_children[-1])
         case "if_statement":

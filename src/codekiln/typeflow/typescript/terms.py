@@ -13,6 +13,7 @@ from codekiln.typeflow.facts import RETURN, Place
 from codekiln.typeflow.module import Module, Scope, Signature, around, inside
 from codekiln.typeflow.terms import (
     EMPTY,
+    INDEXED,
     NOTHING,
     Arithmetic,
     Built,
@@ -24,7 +25,7 @@ from codekiln.typeflow.terms import (
     Part,
     Term,
 )
-from codekiln.typeflow.types import BOOL, FLOAT, INT, NONE, STR, UNKNOWN
+from codekiln.typeflow.types import BIGINT, BOOL, FLOAT, NONE, STR, UNDEFINED, UNKNOWN
 from codekiln.typeflow.typescript.syntax import text_of
 from codekiln.typeflow.typescript.types import parse_typescript
 
@@ -32,21 +33,27 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 CONSTRUCTOR = "constructor"
+_GENERIC_CLASSES = frozenset({"Map", "Set", "Array", "Promise", "WeakMap", "WeakSet"})
+_GLOBAL_CLASSES = _GENERIC_CLASSES | {
+    "Date",
+    "Error",
+    "RangeError",
+    "RegExp",
+    "TypeError",
+    "URL",
+}
 _COMPARING = frozenset({"==", "===", "!=", "!==", "<", ">", "<=", ">=", "in", "instanceof"})
-_ARITHMETIC = {"+": "Add", "-": "Sub", "*": "Mult", "/": "Div", "%": "Mod", "**": "Mult"}
 _CHOOSING = ("&&", "||", "??")
-_BITS = frozenset({"&", "|", "^", "<<", ">>", ">>>"})
-_UNARY = {"!": BOOL, "typeof": STR, "void": NONE, "delete": BOOL}
+_UNARY = {"!": BOOL, "typeof": STR, "void": UNDEFINED, "delete": BOOL}
 _LITERALS = {
     "string": STR,
     "template_string": STR,
     "true": BOOL,
     "false": BOOL,
     "null": NONE,
-    "undefined": NONE,
+    "undefined": UNDEFINED,
 }
 # What only says something about the expression inside.
-_AROUND = ("parenthesized_expression", "non_null_expression")
 _CASTS = ("as_expression", "satisfies_expression")
 
 
@@ -91,14 +98,15 @@ class Expressions:
             return NOTHING
         if node.type in _LITERALS:
             return Known(_LITERALS[node.type])
-        if node.type in _AROUND:
-            return self.term(_only(node), scope)
         if node.type in _CASTS:
-            found = parse_typescript(text_of(node.named_children[-1]))
-            return Known(found) if found != UNKNOWN else NOTHING
+            return self._cast(node, scope)
         match node.type:
             case "number":
-                return Known(INT if text_of(node).endswith("n") else FLOAT)
+                return Known(BIGINT if text_of(node).endswith("n") else FLOAT)
+            case "parenthesized_expression":
+                return self.term(_only(node), scope)
+            case "non_null_expression":
+                return Narrowed(self.term(_only(node), scope), drops_none=True)
             case "identifier":
                 return self._name(text_of(node), scope)
             case "array":
@@ -110,15 +118,14 @@ class Expressions:
             case "unary_expression":
                 return self._unary(node, scope)
             case "update_expression":
-                return self.term(node.child_by_field_name("argument"), scope)
+                value = self.term(node.child_by_field_name("argument"), scope)
+                return Arithmetic("JS", value, value)
             case "binary_expression":
                 return self._binary(node, scope)
             case "member_expression":
                 return self._member(node, scope)
             case "subscript_expression":
-                at = text_of(node.child_by_field_name("index"))
-                container = self.term(node.child_by_field_name("object"), scope)
-                return Part(container, "index", int(at) if at.isdigit() else None)
+                return self._subscript(node, scope)
             case "new_expression":
                 return self._constructed(node, scope)
             case "call_expression":
@@ -145,7 +152,22 @@ class Expressions:
             return Known(_UNARY[operator])
         value = self.term(node.child_by_field_name("argument"), scope)
         # `+x` makes a number of anything, and fails for a bigint.
-        return Known(FLOAT) if operator == "+" else Arithmetic("Add", value, value)
+        return Known(FLOAT) if operator == "+" else Arithmetic("JS", value, value)
+
+    def _cast(self, node: Node, scope: Scope) -> Term:
+        parts = [child for child in node.named_children if child.type != "comment"]
+        # `as const` has no type.
+        if len(parts) == 1:
+            return self.term(parts[0], scope)
+        found = parse_typescript(text_of(parts[-1]), self.module.types)
+        return Known(found) if found != UNKNOWN else NOTHING
+
+    def _subscript(self, node: Node, scope: Scope) -> Term:
+        container = self.term(node.child_by_field_name("object"), scope)
+        index = node.child_by_field_name("index")
+        if text_of(index).isdigit():
+            return Part(container, "index", int(text_of(index)))
+        return Called(INDEXED, container, self.term(index, scope), "typescript")
 
     def _binary(self, node: Node, scope: Scope) -> Term:
         operator = text_of(node.child_by_field_name("operator"))
@@ -155,18 +177,16 @@ class Expressions:
         if operator in _CHOOSING:
             return self._either(sides, scope)
         left, right = (self.term(side, scope) for side in sides)
-        if operator == "+" and Known(STR) in (left, right):
-            return Known(STR)
-        if operator in _BITS:
-            return Arithmetic("Add", left, right)
-        name = _ARITHMETIC.get(operator)
-        return Arithmetic(name, left, right) if name is not None else NOTHING
+        return Arithmetic("JS+" if operator == "+" else "JS", left, right)
 
     def _member(self, node: Node, scope: Scope) -> Term:
         of = node.child_by_field_name("object")
         name = text_of(node.child_by_field_name("property"))
+        owner = scope.name.rpartition(".")[0]
         if of is not None and of.type == "this":
-            attribute = Of(Place("attribute", scope.name.rpartition(".")[0], name))
+            if owner not in self.module.classes:
+                return NOTHING
+            attribute = Of(Place("attribute", owner, name))
             return Narrowed(attribute) if f"this.{name}" in scope.tested else attribute
         if any(child.type == "optional_chain" for child in node.children):
             return NOTHING
@@ -202,14 +222,16 @@ class Expressions:
     def _constructed(self, node: Node, scope: Scope) -> Term:
         name = text_of(node.child_by_field_name("constructor"))
         given = text_of(node.child_by_field_name("type_arguments"))
-        if name in self.module.unsure or name in scope.own:
+        is_own = name in self.module.classes
+        is_global = name in _GLOBAL_CLASSES and name not in self.module.bound
+        if name in self.module.unsure or name in scope.own or not (is_own or is_global):
             return NOTHING
         if name == "Set" and not given and arguments_of(node):
             first = self.term(arguments_of(node)[0], scope)
             return Built("set", (Part(first, "iteration"),))
-        if name in ("Map", "Set", "Array", "Promise") and not given:
+        if name in _GENERIC_CLASSES and not given:
             return NOTHING
-        found = parse_typescript(name + given)
+        found = parse_typescript(name + given, self.module.types)
         return Known(found) if found != UNKNOWN else NOTHING
 
     def _either(self, nodes: Sequence[Node | None], scope: Scope) -> Term:

@@ -7,15 +7,18 @@ and template types have no counterpart. `number` is float, which accepts int.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from codekiln.typeflow.types import (
+    BIGINT,
     BOOL,
+    CONTAINERS,
     FLOAT,
-    INT,
     NONE,
     OBJECT,
+    SCALARS,
     STR,
+    UNDEFINED,
     UNKNOWN,
     Type,
     list_of,
@@ -30,7 +33,7 @@ _TOKEN = re.compile(
 )
 _NAMES = {
     "number": FLOAT,
-    "bigint": INT,
+    "bigint": BIGINT,
     "string": STR,
     "String": STR,
     "boolean": BOOL,
@@ -39,8 +42,8 @@ _NAMES = {
     "true": BOOL,
     "false": BOOL,
     "null": NONE,
-    "undefined": NONE,
-    "void": NONE,
+    "undefined": UNDEFINED,
+    "void": UNDEFINED,
     "object": OBJECT,
     "Object": OBJECT,
     "any": UNKNOWN,
@@ -53,10 +56,10 @@ _GENERIC = {
     "Array": "list",
     "ReadonlyArray": "list",
     "Set": "set",
-    "ReadonlySet": "frozenset",
-    "Map": "dict",
-    "ReadonlyMap": "dict",
-    "Record": "dict",
+    "ReadonlySet": "set",
+    "Map": "Map",
+    "ReadonlyMap": "Map",
+    "Record": "Record",
     "Iterable": "iterable",
     "Iterator": "iterator",
     "IterableIterator": "iterator",
@@ -64,6 +67,15 @@ _GENERIC = {
     "Promise": "awaitable",
     "PromiseLike": "awaitable",
 }
+_RESERVED = frozenset(
+    {
+        *(found.name for found in SCALARS),
+        *CONTAINERS,
+        *("unknown", "never", "object", "union", "tuple", "callable", "callable*", "symbol"),
+    }
+)
+# What other languages mean by a word, which may be several things here.
+_NOT_IN_SCRIPT = frozenset({"dict", "tuple*", "frozenset", "bytes", "complex", "iterator"})
 _TRANSPARENT = ("Readonly", "Awaited", "NonNullable", "Required")
 _PRINTED = {
     "unknown": "unknown",
@@ -82,6 +94,8 @@ _PRINTED = {
     "iterator": "Iterator",
     "awaitable": "Promise",
 }
+# Last in a union, as people write it.
+_ABSENT = ("null", "undefined")
 _MOST_DEPTH = 50
 
 
@@ -89,11 +103,13 @@ class _NotOursError(Exception):
     """The text goes on in a way that the type language has nothing for."""
 
 
-def parse_typescript(text: str) -> Type:
+def parse_typescript(text: str, classes: Collection[str] = ()) -> Type:
     """The type that a TypeScript type or the braces of a JSDoc tag mean; UNKNOWN where it is none.
 
+    `classes` are names that the code gives to types of its own, whatever they mean elsewhere.
+
     >>> str(parse_typescript("Map<string, number[]> | undefined"))
-    'union[None, dict[str, list[float]]]'
+    'union[Map[str, list[float]], undefined]'
     """
     tokens: list[str] = []
     at = 0
@@ -104,7 +120,7 @@ def parse_typescript(text: str) -> Type:
             return UNKNOWN
         tokens.append(match[1])
         at = match.end()
-    parser = _Parser(tokens)
+    parser = _Parser(tokens, classes)
     try:
         found = parser.type()
     except _NotOursError:
@@ -115,8 +131,8 @@ def parse_typescript(text: str) -> Type:
 class _Parser:
     """One pass over the tokens; every method begins at `at` and leaves it behind what it read."""
 
-    def __init__(self, tokens: list[str]) -> None:
-        self._tokens = tokens
+    def __init__(self, tokens: list[str], classes: Collection[str]) -> None:
+        self._tokens, self._classes = tokens, classes
         self.at = 0
         self._depth = 0
 
@@ -161,10 +177,12 @@ class _Parser:
         if token[0] in "'\"`":
             return STR
         if token[0].isdigit() or token[0] == "-":
-            return INT if token.endswith("n") else FLOAT
+            return BIGINT if token.endswith("n") else FLOAT
         if not re.match(r"[A-Za-z_$]", token) or token == "new":
             raise _NotOursError
         args = self._arguments()
+        if token in self._classes and token not in _RESERVED:
+            return Type(token, tuple(args))
         return _named(token, args)
 
     def _arguments(self) -> list[Type]:
@@ -205,7 +223,7 @@ class _Parser:
         if not self._take(":"):
             raise _NotOursError
         found = self.type()
-        return optional(found) if is_optional and found != UNKNOWN else found
+        return union((found, UNDEFINED)) if is_optional and found != UNKNOWN else found
 
     def _tuple(self) -> Type:
         found = self._until("]", self._item)
@@ -220,7 +238,7 @@ class _Parser:
         return self.type()
 
     def _object(self) -> Type:
-        """`{ [key: K]: V }` is a dict; with named members it is a shape, which has no name."""
+        """`{ [key: K]: V }` is a Record; with named members it is a shape, which has no name."""
         if self._take("["):
             self._next()
             if not self._take(":"):
@@ -232,7 +250,7 @@ class _Parser:
             _ = self._take(";") or self._take(",")
             if not self._take("}"):
                 raise _NotOursError
-            return Type("dict", (key, value))
+            return Type("Record", (key, value))
         depth = 1
         while depth:
             token = self._next()
@@ -262,13 +280,24 @@ def _named(name: str, args: list[Type]) -> Type:
         return args[0] if len(args) == 1 else UNKNOWN
     if name in _GENERIC:
         kind = _GENERIC[name]
-        wanted = 2 if kind == "dict" else 1
+        wanted = 2 if kind in ("Map", "Record") else 1
         if name == "Generator":
             args = args[:1]
         if args and len(args) != wanted:
             return UNKNOWN
         return Type(kind, tuple(args) or (UNKNOWN,) * wanted)
-    return Type(name, tuple(args))
+    # A class of the code that has the name of something that the type language means.
+    return UNKNOWN if name in _RESERVED else Type(name, tuple(args))
+
+
+def in_script(found: Type) -> Type:
+    """A type that words mean, in JavaScript: its numbers are all of one kind."""
+    if found.name in ("int", "float"):
+        return FLOAT
+    if found.name in _NOT_IN_SCRIPT:
+        return UNKNOWN
+    parts = tuple(map(in_script, found.args))
+    return union(parts) if found.name == "union" else Type(found.name, parts)
 
 
 def to_typescript(found: Type) -> str:
@@ -281,7 +310,7 @@ def to_typescript(found: Type) -> str:
     match found.name:
         case "union":
             # int and float are one.
-            return " | ".join(sorted(set(args), key=lambda text: (text == "null", text)))
+            return " | ".join(sorted(set(args), key=lambda text: (text in _ABSENT, text)))
         case "list" | "tuple*":
             return f"({args[0]})[]" if _is_compound(found.args[0]) else f"{args[0]}[]"
         case "tuple":
