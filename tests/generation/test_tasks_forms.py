@@ -124,10 +124,30 @@ def test_a_language_in_the_description_is_taken_and_said() -> None:
         "Parse a Java class name in Python",
         "go fast",
         "Compare C and Rust code",
+        "Write a Pony class that inherits from Animal",
+        "Count the vertices in V.",
+        "Use the 3-D method",
     ],
 )
 def test_a_language_that_is_only_mentioned_is_not_taken(text: str) -> None:
     assert read_task(text).language == "python"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Write it in Racket.", "racket"),
+        ("Write a stack in Objective-C that counts.", "objc"),
+        ("Write a COBOL program", "cobol"),
+    ],
+)
+def test_a_rarer_language_is_taken_from_the_description_too(text: str, name: str) -> None:
+    assert read_task(text).language == name
+
+
+@pytest.mark.parametrize("name", ["make", "hack", "d", "fish", "v"])
+def test_a_function_may_be_called_like_a_language_that_is_a_word(name: str) -> None:
+    assert read_task(f"Write a function called {name} that adds 1").entry_point == name
 
 
 def test_the_callers_language_wins() -> None:

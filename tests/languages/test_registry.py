@@ -13,9 +13,11 @@ from codekiln.languages import (
     Language,
     Validity,
     all_languages,
+    detect_language,
     get_language,
     language_of_fence,
     language_of_path,
+    language_of_shebang,
     parse,
 )
 from codekiln.languages.registry import read_registry
@@ -29,13 +31,21 @@ fences = ["toy"]
 grammar = "python"
 line_comment = "#"
 kind = "programming"
+style = "indentation"
 validity = "parse"
 """
 
 
 def test_python_is_the_only_language_that_claims_to_be_run() -> None:
     assert [lang.name for lang in all_languages() if lang.validity is Validity.RUN] == ["python"]
-    assert len(all_languages()) >= 26
+
+
+def test_the_registry_is_wide_and_listed_by_kind() -> None:
+    kinds = [language.kind for language in all_languages()]
+    assert list(dict.fromkeys(kinds)) == ["programming", "shell", "query", "markup", "data"]
+    assert kinds == sorted(kinds, key=list(dict.fromkeys(kinds)).index)
+    assert len(kinds) >= 130
+    assert sum(kind in ("programming", "shell", "query") for kind in kinds) >= 120
 
 
 @pytest.mark.parametrize("language", all_languages(), ids=lambda language: language.name)
@@ -47,6 +57,8 @@ def test_every_grammar_loads_and_every_key_leads_back(language: Language) -> Non
         assert language_of_path(f"a/b.c/file{extension}") is language
     for filename in language.filenames:
         assert language_of_path(f"a/{filename}") is language
+    for interpreter in language.shebangs:
+        assert language_of_shebang(f"#!/usr/bin/env {interpreter}") is language
     for fence in language.fences:
         assert language_of_fence(fence) is language
 
@@ -60,8 +72,54 @@ def test_an_unknown_language_is_refused_with_the_nearest_names() -> None:
 
 def test_a_path_without_a_known_suffix_has_no_language() -> None:
     assert language_of_path("notes.txt") is None
-    assert language_of_path("Makefile") is None
+    assert language_of_path("") is None
     assert language_of_fence("") is None
+
+
+@pytest.mark.parametrize(
+    ("first_line", "name"),
+    [
+        ("#!/bin/sh", "bash"),
+        ("#! /usr/bin/python3.12 -u", "python"),
+        ("#!/usr/bin/env -S MODE=fast deno run --allow-read", "typescript"),
+        ("#!/usr/bin/guile-3.0 -s", "scheme"),
+        ("#!/bin/ksh93", "ksh"),
+        ("#!/usr/bin/env Rscript", "r"),
+    ],
+)
+def test_a_shebang_says_the_language(first_line: str, name: str) -> None:
+    language = language_of_shebang(first_line)
+    assert language is not None
+    assert language.name == name
+
+
+@pytest.mark.parametrize(
+    "first_line", ["", "#!", "#!/usr/bin/env", "#!/opt/unknown", "# python", " #!/bin/sh"]
+)
+def test_a_line_that_names_no_known_interpreter_says_none(first_line: str) -> None:
+    assert language_of_shebang(first_line) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "name"),
+    [
+        ("src/CMakeLists.txt", "", "cmake"),
+        ("tool.rb", "#!/bin/sh\n", "ruby"),
+        ("bin/tool", "#!/usr/bin/env node\nrun()\n", "javascript"),
+        ("", "#!/usr/bin/perl -w\n", "perl"),
+        ("shader.v", "", "verilog"),
+        ("view.m", "", "objc"),
+    ],
+)
+def test_a_file_name_goes_before_a_suffix_and_a_shebang(path: str, text: str, name: str) -> None:
+    language = detect_language(path, text)
+    assert language is not None
+    assert language.name == name
+
+
+def test_a_file_that_says_nothing_has_no_language() -> None:
+    assert detect_language("LICENSE", "Apache License\n") is None
+    assert detect_language() is None
 
 
 @pytest.mark.parametrize(
@@ -70,6 +128,10 @@ def test_a_path_without_a_known_suffix_has_no_language() -> None:
         (('name = "toy"\n', ""), "lacks 'name'"),
         (('kind = "programming"', 'kind = "poem"'), "'kind' is 'poem'"),
         (('validity = "parse"', 'validity = "proved"'), "'validity' is 'proved'"),
+        (('style = "indentation"', 'style = "waves"'), "'style' is 'waves'"),
+        (('style = "indentation"\n', ""), "lacks 'style'"),
+        (("aliases = []\n", 'aliases = []\nprompt = ["a"]\n'), "'prompt' must be a text"),
+        (("aliases = []\n", 'aliases = []\nshebangs = ["/bin/toy"]\n'), "must be a bare name"),
         (('fences = ["toy"]', "fences = []"), "at least one tag"),
         (('fences = ["toy"]', 'fences = "toy"'), "list of texts"),
         (('[".toy"]', '["toy"]'), "must look like"),

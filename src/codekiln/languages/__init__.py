@@ -4,9 +4,11 @@ from codekiln.languages.registry import (
     Language,
     Validity,
     all_languages,
+    detect_language,
     get_language,
     language_of_fence,
     language_of_path,
+    language_of_shebang,
 )
 from codekiln.languages.syntax import SyntaxIssue, SyntaxTree, parse, syntax_errors
 
@@ -16,9 +18,11 @@ __all__ = [
     "SyntaxTree",
     "Validity",
     "all_languages",
+    "detect_language",
     "get_language",
     "language_of_fence",
     "language_of_path",
+    "language_of_shebang",
     "parse",
     "syntax_errors",
 ]

@@ -1,4 +1,4 @@
-"""Reads languages.toml into Language values and looks them up by name, path or fence tag.
+"""Reads languages.toml into Language values; finds them by name, path, fence or first line.
 
 Knows nothing of parsers or toolchains; `validity` only says how far other packages check.
 """
@@ -6,6 +6,7 @@ Knows nothing of parsers or toolchains; `validity` only says how far other packa
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Literal, cast, get_args
 from codekiln.core.errors import CodekilnError, UsageError
 
 Kind = Literal["programming", "shell", "query", "markup", "data"]
+Style = Literal["indentation", "braces", "end", "expressions", "lines", "markup", "data"]
 
 
 class Validity(StrEnum):
@@ -39,9 +41,13 @@ class Language:
     grammar: str
     line_comment: str
     kind: Kind
+    style: Style
     validity: Validity
     filenames: tuple[str, ...] = ()
+    shebangs: tuple[str, ...] = ()
     block_comment: tuple[str, str] | None = None
+    prompt: str = ""
+    notes: str = ""
 
     @property
     def fence(self) -> str:
@@ -54,18 +60,24 @@ class Language:
         return self.validity is Validity.RUN
 
 
+# "#!/usr/bin/env -S NAME=value interpreter", and without env.
+_SHEBANG = re.compile(
+    r"#!\s*(?:\S*/env\s+(?:(?:-\S*|\w+=\S*)\s+)*)?(?P<interpreter>[^\s=-]\S*)",
+)
+_VERSION = re.compile(r"-?\d+(?:\.\d+)*$")
+
 _TEXT_FIELDS = frozenset(
-    {"name", "display_name", "grammar", "line_comment", "kind", "validity"},
+    {"name", "display_name", "grammar", "line_comment", "kind", "style", "validity"},
 )
 _LIST_FIELDS = frozenset({"aliases", "extensions", "fences"})
-_OPTIONAL_LIST_FIELDS = frozenset({"filenames", "block_comment"})
+_OPTIONAL_FIELDS = frozenset({"filenames", "shebangs", "block_comment", "prompt", "notes"})
 
 
 def read_registry(text: str) -> tuple[Language, ...]:
     """Languages of a registry file in its order.
 
     Raises CodekilnError naming the entry for an unknown, missing or ill-typed field, and for a
-    name, suffix, file name or fence that two entries claim.
+    name, suffix, file name, interpreter or fence that two entries claim.
     """
     try:
         data = tomllib.loads(text)
@@ -78,6 +90,7 @@ def read_registry(text: str) -> tuple[Language, ...]:
     _index(languages, "name", _names)
     _index(languages, "extension", lambda language: language.extensions)
     _index(languages, "file name", lambda language: language.filenames)
+    _index(languages, "interpreter", lambda language: language.shebangs)
     _index(languages, "fence", lambda language: language.fences)
     return languages
 
@@ -118,6 +131,30 @@ def language_of_path(path: str | PurePath) -> Language | None:
     return by_filename or _by_extension().get(_fold(pure.suffix))
 
 
+def language_of_shebang(first_line: str) -> Language | None:
+    """The language of the interpreter that a `#!` line names, None when it names none.
+
+    >>> language_of_shebang("#!/usr/bin/env -S python3.12 -u").name
+    'python'
+    """
+    shebang = _SHEBANG.match(first_line)
+    if shebang is None:
+        return None
+    interpreter = PurePath(shebang["interpreter"]).name
+    known = _by_interpreter()
+    unversioned = _VERSION.sub("", interpreter)
+    return known.get(_fold(interpreter)) or known.get(_fold(unversioned))
+
+
+def detect_language(path: str = "", text: str = "") -> Language | None:
+    """The language of a file: by its name, then its suffix, then the `#!` line of its text.
+
+    >>> detect_language("bin/deploy", "#!/bin/sh\\necho done\\n").name
+    'bash'
+    """
+    return language_of_path(path) or language_of_shebang(text.split("\n", 1)[0])
+
+
 def language_of_fence(tag: str) -> Language | None:
     """The language that a code fence's tag says, None when it says none."""
     return _by_fence().get(_fold(tag)) or _by_name().get(_fold(tag))
@@ -156,7 +193,7 @@ def _read_entry(index: int, entry: object) -> Language:
     required = _TEXT_FIELDS | _LIST_FIELDS
     for key in sorted(required - set(fields)):
         raise CodekilnError(f"{label} lacks {key!r}")
-    for key in sorted(set(fields) - required - _OPTIONAL_LIST_FIELDS):
+    for key in sorted(set(fields) - required - _OPTIONAL_FIELDS):
         raise CodekilnError(f"{label} has an unknown field {key!r}")
 
     def text(key: str) -> str:
@@ -164,6 +201,9 @@ def _read_entry(index: int, entry: object) -> Language:
         if not isinstance(value, str) or (not value and key != "line_comment"):
             raise CodekilnError(f"{label}: {key!r} must be a text, not {value!r}")
         return value
+
+    def optional_text(key: str) -> str:
+        return text(key) if key in fields else ""
 
     def texts(key: str) -> tuple[str, ...]:
         value = fields.get(key, [])
@@ -185,6 +225,9 @@ def _read_entry(index: int, entry: object) -> Language:
         raise CodekilnError(f"{label}: the name must be lower case")
     if not texts("fences"):
         raise CodekilnError(f"{label}: 'fences' must hold at least one tag")
+    for interpreter in texts("shebangs"):
+        if "/" in interpreter or " " in interpreter:
+            raise CodekilnError(f"{label}: the interpreter {interpreter!r} must be a bare name")
     for extension in texts("extensions"):
         if not extension.startswith(".") or extension != extension.lower():
             raise CodekilnError(f"{label}: the extension {extension!r} must look like '.py'")
@@ -197,9 +240,13 @@ def _read_entry(index: int, entry: object) -> Language:
         grammar=text("grammar"),
         line_comment=text("line_comment"),
         kind=cast(Kind, choice("kind", get_args(Kind))),
+        style=cast(Style, choice("style", get_args(Style))),
         validity=Validity(choice("validity", tuple(Validity))),
         filenames=texts("filenames"),
+        shebangs=texts("shebangs"),
         block_comment=(block[0], block[1]) if block else None,
+        prompt=optional_text("prompt"),
+        notes=optional_text("notes"),
     )
 
 
@@ -222,6 +269,11 @@ def _by_extension() -> dict[str, Language]:
 @cache
 def _by_filename() -> dict[str, Language]:
     return _index(_registry(), "file name", lambda language: language.filenames)
+
+
+@cache
+def _by_interpreter() -> dict[str, Language]:
+    return _index(_registry(), "interpreter", lambda language: language.shebangs)
 
 
 @cache

@@ -218,7 +218,11 @@ def _language_patterns() -> tuple[tuple[re.Pattern[str], Language], ...]:
         if language.kind == "programming" and not language.can_run:
             name = re.escape(language.display_name)
             word = rf"(?<![A-Za-z0-9_+#]){name}(?![A-Za-z0-9_+#])"
-            pattern = rf"(?:\b[Ii]n|\b[Uu]sing|用|使用)\s*{word}{end}|{word}\s*(?:语言)?\s*{things}"
+            pattern = rf"(?:\b[Ii]n|\b[Uu]sing|用|使用)\s*{word}{end}"
+            if language.display_name.casefold() not in wording()["prose"]["other_senses"]:
+                pattern += rf"|{word}\s*(?:语言)?\s*{things}"
+            elif len(language.display_name) == 1:
+                continue  # "the vertices in V"
             patterns.append((re.compile(pattern), language))
     return tuple(patterns)
 
@@ -255,6 +259,7 @@ def _is_used(text: str, found: Interface) -> bool:
 def _is_likely_name(name: str, match: re.Match[str], *, plain: bool) -> bool:
     words = wording()["prose"]
     languages = {n for lang in all_languages() for n in (lang.name, lang.display_name.casefold())}
+    languages -= set(words["other_senses"])
     if name.casefold() in words["not_names"] or name.casefold() in languages:
         return False
     if not plain:
