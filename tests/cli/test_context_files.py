@@ -18,6 +18,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "src/a.py",
         "src/deep/c.ts",
         "src/notes.xyz",
+        "src/README.md",
+        "src/package-lock.json",
         "src/.hidden.py",
         "src/.git/d.py",
         "src/node_modules/e.js",

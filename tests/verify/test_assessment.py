@@ -42,6 +42,16 @@ def test_broken_syntax_needs_no_sandbox_and_ends_the_way(bare: Isolation) -> Non
     assert counting.runs == 0
 
 
+def test_where_the_grammar_refuses_right_code_a_parse_error_is_only_told(bare: Isolation) -> None:
+    # Right Groovy, of which the grammar knows no comparison.
+    assessment = assess("def f(a, b) { return a < b }\n", Task("", "groovy"), isolation=bare)
+    assert assessment.verdict is Verdict.UNVERIFIED
+    assert {finding.severity for finding in assessment.findings} == {"note"}
+    assert "may not parse" in assessment.reports[0].detail
+    broken = assess("fn f( {\n", Task("", "rust"), isolation=bare)
+    assert broken.verdict is Verdict.SYNTAX_ERROR
+
+
 def test_a_verified_answer_shows_every_check(sandbox: Isolation) -> None:
     assessment = assess(RIGHT, TASK, isolation=sandbox)
     assert assessment.verdict is Verdict.PASSED

@@ -57,14 +57,20 @@ def _found(name: str) -> Iterator[str]:
             yield from (
                 str(Path(folder) / file)
                 for file in sorted(found)
-                if not file.startswith(".") and language_of_path(file) is not None
+                if not file.startswith(".") and _is_source(file)
             )
         return
     # Path.glob takes no pattern that begins at the root.
     for item in sorted(glob.glob(name, recursive=True)):  # noqa: PTH207
         parts = set(Path(item).parts)
-        if Path(item).is_file() and not parts & _SKIPPED and language_of_path(item) is not None:
+        if Path(item).is_file() and not parts & _SKIPPED and _is_source(item):
             yield item
+
+
+def _is_source(path: str) -> bool:
+    """Whether a file is code; texts and data are taken where they are named themselves."""
+    language = language_of_path(path)
+    return language is not None and language.kind in ("programming", "shell", "query")
 
 
 def _read(path: str) -> ContextFile:

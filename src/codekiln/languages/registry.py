@@ -48,6 +48,7 @@ class Language:
     block_comment: tuple[str, str] | None = None
     prompt: str = ""
     notes: str = ""
+    gaps: bool = False
 
     @property
     def fence(self) -> str:
@@ -70,7 +71,7 @@ _TEXT_FIELDS = frozenset(
     {"name", "display_name", "grammar", "line_comment", "kind", "style", "validity"},
 )
 _LIST_FIELDS = frozenset({"aliases", "extensions", "fences"})
-_OPTIONAL_FIELDS = frozenset({"filenames", "shebangs", "block_comment", "prompt", "notes"})
+_OPTIONAL_FIELDS = frozenset({"filenames", "shebangs", "block_comment", "prompt", "notes", "gaps"})
 
 
 def read_registry(text: str) -> tuple[Language, ...]:
@@ -218,6 +219,8 @@ def _read_entry(index: int, entry: object) -> Language:
             )
         return text(key)
 
+    if not isinstance(fields.get("gaps", False), bool):
+        raise CodekilnError(f"{label}: 'gaps' must be true or false, not {fields['gaps']!r}")
     block = texts("block_comment")
     if len(block) not in (0, 2):
         raise CodekilnError(f"{label}: 'block_comment' must be an opening and a closing text")
@@ -247,6 +250,7 @@ def _read_entry(index: int, entry: object) -> Language:
         block_comment=(block[0], block[1]) if block else None,
         prompt=optional_text("prompt"),
         notes=optional_text("notes"),
+        gaps=bool(fields.get("gaps", False)),
     )
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 
 from codekiln.core.task import Task
-from codekiln.core.verdict import CheckReport, Finding, Span, Verdict
-from codekiln.languages import syntax_errors
+from codekiln.core.verdict import CheckReport, Finding, Severity, Span, Verdict
+from codekiln.languages import get_language, syntax_errors
 from codekiln.verify.checks import Trial
 from codekiln.verify.python_source import parse
 
@@ -18,7 +18,7 @@ MAX_FINDINGS = 5
 
 
 class SyntaxCheck:
-    """Fails a candidate that its language cannot parse."""
+    """Fails a candidate that its language cannot parse, where the grammar can be relied upon."""
 
     name = "syntax"
     cost = 10
@@ -30,19 +30,24 @@ class SyntaxCheck:
     def run(self, trial: Trial) -> CheckReport:
         """One finding per broken place."""
         started = time.monotonic()
-        if trial.task.language == "python":
+        language = get_language(trial.task.language)
+        if language.name == "python":
             findings, isolation = self._python(trial)
         else:
-            findings = tuple(
-                self._finding(issue.message, issue.line, issue.column)
-                for issue in syntax_errors(trial.task.language, trial.code)[:MAX_FINDINGS]
-            )
             isolation = ""
+            findings = tuple(
+                self._finding(issue.message, issue.line, issue.column, is_sure=not language.gaps)
+                for issue in syntax_errors(language, trial.code)[:MAX_FINDINGS]
+            )
+        verdict, detail = Verdict.SYNTAX_ERROR if findings else Verdict.PASSED, ""
+        if findings and language.gaps:
+            verdict, detail = Verdict.UNVERIFIED, f"it may not parse. {language.notes}"
         return CheckReport(
             check=self.name,
-            verdict=Verdict.SYNTAX_ERROR if findings else Verdict.PASSED,
+            verdict=verdict,
             findings=findings,
             isolation=isolation,
+            detail=detail,
             seconds=time.monotonic() - started,
         )
 
@@ -57,6 +62,7 @@ class SyntaxCheck:
         problem = calls.syntax
         return (self._finding(problem.message, problem.line, problem.column),), calls.isolation
 
-    def _finding(self, message: str, line: int, column: int) -> Finding:
+    def _finding(self, message: str, line: int, column: int, *, is_sure: bool = True) -> Finding:
         span = Span(line, column) if line else None
-        return Finding(self.name, "error", message, rule="syntax", span=span)
+        severity: Severity = "error" if is_sure else "note"
+        return Finding(self.name, severity, message, rule="syntax", span=span)
