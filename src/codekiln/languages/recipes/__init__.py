@@ -1,0 +1,36 @@
+"""How programs of a language are built and run: one data file per language, read and checked.
+
+    needs          what has to be installed, for people
+    tools          commands that must be on the path, each with the arguments that tell its version
+    install        packages by source: debian, npm, pypi
+    files          what the first step gets: texts by name, with placeholders
+    compile        the command of the first step; none where nothing is compiled
+    products       files that it leaves and the run gets
+    run_files      what the run gets besides; without a first step it gets `files`
+    run            the command that runs the driver
+    call           how the driver calls a function of the answer; one per function and arity
+    memory_mib     what a program may use; processes: how many processes and threads
+    load_s         seconds of processor time before the first call
+    syntax_error   of the compiler's first error: this is no program at all (a pattern)
+    text_keys      keys of maps are always texts
+    bits           there are no truth values but 0 and 1
+    unit           a pattern whose group 1 is the name of the answer's file, for @UNIT@ [Answer]
+    whole          a pattern that whole units match; other code gets `wrap` around it, but for lines
+                   that match `hoist`, which come first
+    folder         the name of codekiln's own toolchain, shown to programs as @FOLDER@
+
+Placeholders: @CODE@ the answer; @UNIT@ its name; @CALLS@ the calls, made of `call` with @NAME@ and @ARITY@, a line
+each; @FOLDER@.
+
+A driver reads two lines from its input, a token and the number of the first case, and the cases
+from cases.txt: a line `c NAME COUNT`, then the arguments as codekiln.verify.programs.wire writes
+them. For each case from the first one on it prints, each on a line of its own, `TOKEN begin
+NUMBER`, calls, then prints `TOKEN value` and the value's lines, or `TOKEN raised HEX HEX`, the
+error's name and message, and at last `TOKEN end`. What the answer prints stands in between. An
+answer that does not load is `TOKEN syntax HEX HEX` or `TOKEN load HEX HEX`. The driver keeps what
+it writes with before the answer is loaded, and knows no expected values.
+"""
+
+from codekiln.languages.recipes.reading import Recipe, recipe_languages, recipe_of
+
+__all__ = ["Recipe", "recipe_languages", "recipe_of"]

@@ -1,0 +1,123 @@
+"""Reads the data files of recipes; see the package for their fields."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from codekiln.core.errors import CodekilnError, UsageError
+
+_PLACEHOLDER = re.compile(r"@([A-Z]+)@")
+SOURCES = ("debian", "npm", "pypi")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a language's programs are built and run; the package explains the fields."""
+
+    language: str
+    needs: str
+    tools: tuple[tuple[str, ...], ...]
+    run: tuple[str, ...]
+    files: Mapping[str, str]
+    call: str
+    install: Mapping[str, tuple[str, ...]]
+    compile: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    run_files: Mapping[str, str] | None = None
+    memory_mib: int = 512
+    processes: int = 32
+    load_s: float = 1.0
+    syntax_error: str = r"(?!)"
+    text_keys: bool = False
+    bits: bool = False
+    folder: str = ""
+    unit: str = r"(?!)"
+    whole: str = ""
+    hoist: str = r"(?!)"
+    wrap: tuple[str, ...] = ("", "")
+
+    def assembled(self, code: str) -> str:
+        """The answer as a whole unit of its language."""
+        if not self.whole or re.search(self.whole, code, re.MULTILINE):
+            return code
+        lines = code.split("\n")
+        above = [line for line in lines if re.match(self.hoist, line)]
+        rest = [line for line in lines if not re.match(self.hoist, line)]
+        return "\n".join([*above, self.wrap[0], *rest, self.wrap[1]])
+
+    def unit_of(self, code: str) -> str:
+        """The name of the unit that the answer's file has to have."""
+        found = re.search(self.unit, code, re.MULTILINE)
+        return found[1] if found else "Answer"
+
+
+def recipe_of(language: str) -> Recipe:
+    """The recipe of a language by its registry name. Raises UsageError where there is none."""
+    known = _recipes()
+    if language not in known:
+        raise UsageError(
+            f"programs in {language} are not run", f"Run are: {', '.join(sorted(known))}"
+        )
+    return known[language]
+
+
+def recipe_languages() -> tuple[str, ...]:
+    """Names of the languages whose programs can be run."""
+    return tuple(sorted(_recipes()))
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """The template with its placeholders replaced, in one pass: values are not looked into."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), template)
+
+
+def read_recipe(language: str, text: str) -> Recipe:
+    """The recipe in a data file. Raises CodekilnError naming what is wrong with it."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CodekilnError(f"the recipe of {language} is not valid TOML: {error}") from error
+    known = {field.name: field for field in fields(Recipe)}
+    for name in table:
+        if name not in known or name == "language":
+            raise CodekilnError(f"the recipe of {language} has an unknown field {name!r}")
+    for name in ("needs", "tools", "run", "files", "call", "install"):
+        if name not in table:
+            raise CodekilnError(f"the recipe of {language} lacks {name!r}")
+    if not set(table["install"]) <= set(SOURCES):
+        raise CodekilnError(f"the recipe of {language} installs from {sorted(table['install'])}")
+    for name in ("products", "run_files"):
+        if name in table and not table.get("compile"):
+            raise CodekilnError(f"the recipe of {language} has {name!r} but compiles nothing")
+    for name in ("syntax_error", "unit", "whole", "hoist"):
+        try:
+            re.compile(table.get(name, ""))
+        except re.error as error:
+            raise CodekilnError(f"{name} in the recipe of {language}: {error}") from error
+    return Recipe(language=language, **{name: _frozen(value) for name, value in table.items()})
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    if isinstance(value, dict):
+        return {name: _frozen(item) for name, item in value.items()}
+    return value
+
+
+@cache
+def _recipes() -> dict[str, Recipe]:
+    folder = resources.files("codekiln.languages.recipes")
+    return {
+        file.name.removesuffix(".toml"): read_recipe(
+            file.name.removesuffix(".toml"), file.read_text(encoding="utf-8")
+        )
+        for file in folder.iterdir()
+        if file.name.endswith(".toml")
+    }
