@@ -14,13 +14,14 @@
     syntax_error   of the compiler's first error: this is no program at all (a pattern)
     text_keys      keys of maps are always texts
     bits           there are no truth values but 0 and 1
+    host           a command that prints a folder of this machine, shown to programs as @HOST@
     unit           a pattern whose group 1 is the name of the answer's file, for @UNIT@ [Answer]
     whole          a pattern that whole units match; other code gets `wrap` around it, but for lines
                    that match `hoist`, which come first
     folder         the name of codekiln's own toolchain, shown to programs as @FOLDER@
 
-Placeholders: @CODE@ the answer; @UNIT@ its name; @CALLS@ the calls, made of `call` with @NAME@ and @ARITY@, a line
-each; @FOLDER@.
+Placeholders: @CODE@ the answer; @UNIT@ its name; @CALLS@ the calls, made of `call` with @NAME@ and
+@ARITY@, a line each; @FOLDER@ and @HOST@.
 
 A driver reads two lines from its input, a token and the number of the first case, and the cases
 from cases.txt: a line `c NAME COUNT`, then the arguments as codekiln.verify.programs.wire writes

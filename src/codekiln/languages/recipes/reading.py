@@ -37,6 +37,7 @@ class Recipe:
     text_keys: bool = False
     bits: bool = False
     folder: str = ""
+    host: tuple[str, ...] = ()
     unit: str = r"(?!)"
     whole: str = ""
     hoist: str = r"(?!)"

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 import secrets
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
+from codekiln.core.errors import SandboxError
 from codekiln.languages.recipes import Recipe
 from codekiln.languages.recipes.reading import fill
 from codekiln.sandbox import Isolation, Limits, Program, RunResult
@@ -26,6 +29,8 @@ WALL_FACTOR = 3.0
 _FILE_BYTES = 256 * MIB
 _OUTPUT_BYTES = 8 * MIB
 _OPEN_FILES = 1024
+_HOST_S = 20.0
+_SHOWN_ALREADY = ("/usr", "/usr/local")
 _LIMITS: Mapping[str, CaseKind] = {
     "cpu_limit": "timeout",
     "wall_limit": "timeout",
@@ -71,16 +76,18 @@ def run_cases(
 
     `call_s` is the processor time of one call; `folder` that of the recipe's own toolchain.
     """
+    host = _host_folder(recipe.host, recipe.needs) if recipe.host else ""
     kinds = dict.fromkeys((call.name, len(call.arguments)) for call in calls)
     values = {
         "CODE": recipe.assembled(code),
         "UNIT": recipe.unit_of(code),
         "FOLDER": folder,
+        "HOST": host,
         "CALLS": "\n".join(
             fill(recipe.call, {"NAME": name, "ARITY": str(arity)}) for name, arity in kinds
         ),
     }
-    shown = (folder,) if folder else ()
+    shown = tuple(path for path in (folder, host) if path and path not in _SHOWN_ALREADY)
     files = _laid(recipe.files, values)
     if recipe.compile:
         built = isolation.run(
@@ -119,8 +126,22 @@ def run_cases(
     return ProgramRun(tuple(found[: len(calls)]), isolation=isolation.name)
 
 
+@cache
+def _host_folder(command: tuple[str, ...], needs: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_HOST_S, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SandboxError(
+            f"{' '.join(command)!r} does not work here: {error}", f"Install {needs}"
+        ) from error
+    return done.stdout.strip()
+
+
 def _laid(files: Mapping[str, str], values: Mapping[str, str]) -> dict[str, bytes]:
-    return {name: fill(text, values).encode("utf-8", "replace") for name, text in files.items()}
+    return {
+        fill(name, values): fill(text, values).encode("utf-8", "replace")
+        for name, text in files.items()
+    }
 
 
 def _limits(recipe: Recipe, cpu_s: float) -> Limits:
