@@ -20,6 +20,7 @@ from codekiln.languages import (
     language_of_shebang,
     parse,
 )
+from codekiln.languages.recipes import recipe_languages
 from codekiln.languages.registry import read_registry
 
 ENTRY = """[[language]]
@@ -36,8 +37,11 @@ validity = "parse"
 """
 
 
-def test_python_is_the_only_language_that_claims_to_be_run() -> None:
-    assert [lang.name for lang in all_languages() if lang.validity is Validity.RUN] == ["python"]
+def test_those_languages_claim_to_be_run_that_have_a_recipe() -> None:
+    assert {lang.name for lang in all_languages() if lang.validity is Validity.RUN} == {
+        "python",
+        *recipe_languages(),
+    }
 
 
 def test_the_registry_is_wide_and_listed_by_kind() -> None:

@@ -114,10 +114,12 @@ def _module(task: Task, header: str) -> str:
     """A module with the description above the function and examples around it."""
     sign = "#" if task.language == "python" else "//"
     lines = [f"{sign} {line}" for line in task.description.split("\n")]
-    if task.language != "python":
-        # They stay text, and are read like those that stand in comments.
+    if task.language == "python":
+        lines.append(header)
+        # What fails or prints gives no value.
+        lines += [f"assert {e.call} == {e.expected}" for e in task.checks if e.expected is not None]
+    else:
+        # They are read like those that stand in comments.
         lines += [f"{sign} {line}" for e in task.examples for line in e.text.split("\n")]
-    lines.append(header)
-    # What fails or prints gives no value.
-    lines += [f"assert {e.call} == {e.expected}" for e in task.checks if e.expected is not None]
+        lines.append(header)
     return "\n".join(lines) + "\n"

@@ -13,16 +13,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 from codekiln.core.task import Task
 from codekiln.core.verdict import Assessment, CheckReport, Finding, Verdict
+from codekiln.languages import get_language
 from codekiln.sandbox.types import Isolation
 from codekiln.verify.checks import Check, CheckLimits, Trial
 from codekiln.verify.crash_check import CrashCheck
 from codekiln.verify.example_check import ExampleCheck
 from codekiln.verify.expected_values import ExpectedValues
 from codekiln.verify.normal_form import normalise
+from codekiln.verify.program_check import ProgramCheck
 from codekiln.verify.size_check import SizeCheck
 from codekiln.verify.syntax_check import SyntaxCheck
 
-DEFAULT_CHECKS: tuple[Check, ...] = (SyntaxCheck(), ExampleCheck(), CrashCheck(), SizeCheck())
+DEFAULT_CHECKS: tuple[Check, ...] = (
+    SyntaxCheck(),
+    ExampleCheck(),
+    ProgramCheck(),
+    CrashCheck(),
+    SizeCheck(),
+)
 # For a function of a larger answer: the sizes that the task names are those of the whole.
 PART_CHECKS = DEFAULT_CHECKS[:-1]
 WORKERS = 2
@@ -111,9 +119,10 @@ def _no_code() -> CheckReport:
 
 
 def _nothing_ran(task: Task) -> CheckReport:
+    language = get_language(task.language)
     why = (
         "the task gives no examples"
-        if task.language == "python"
-        else f"examples in {task.language} cannot be run yet"
+        if language.can_run
+        else f"examples in {language.display_name} cannot be run yet"
     )
     return CheckReport("examples", Verdict.UNVERIFIED, detail=why)

@@ -215,7 +215,7 @@ def _language_patterns() -> tuple[tuple[re.Pattern[str], Language], ...]:
     end = r"(?=\s*(?:$|[.,;:!?，。；：]|\b(?:that|which|to|with|and|for|using)\b|[\u4e00-\u9fff]))"
     patterns = []
     for language in all_languages():
-        if language.kind == "programming" and not language.can_run:
+        if language.kind == "programming" and language.name != "python":
             name = re.escape(language.display_name)
             word = rf"(?<![A-Za-z0-9_+#]){name}(?![A-Za-z0-9_+#])"
             pattern = rf"(?:\b[Ii]n|\b[Uu]sing|用|使用)\s*{word}{end}"

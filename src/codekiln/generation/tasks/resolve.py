@@ -24,6 +24,8 @@ from codekiln.generation.tasks.source import (
 )
 from codekiln.generation.tasks.value_shapes import has_placeholder
 from codekiln.languages import Language
+from codekiln.verify.programs.neutral import neutral_call, neutral_value
+from codekiln.verify.programs.wire import NotNeutralError
 
 MAX_NOTES = 5
 
@@ -57,7 +59,7 @@ def resolve(
     drafts: Sequence[Draft], interface: Interface, language: Language, setting: Setting
 ) -> Resolved:
     """The examples that these drafts are, for this entry point."""
-    if language.name != "python":
+    if not language.can_run:
         return _as_texts([draft for draft in drafts if draft.unless_fit != "drop"], language)
     meant = [draft for draft in drafts if draft.unless_fit != "drop" or _is_fit(draft, interface)]
     called = [_called(draft, interface) for draft in meant]
@@ -65,7 +67,39 @@ def resolve(
     ready = _without_repeats([_fitting(draft, interface, setting) for draft in settled])
     if interface.is_class:
         ready = _without_results_of(ready, interface.entry_point)
-    return _in_sessions(ready, interface, setting.stateful)
+    resolved = _in_sessions(ready, interface, setting.stateful)
+    return resolved if language.name == "python" else _neutral(resolved, language)
+
+
+def _neutral(resolved: Resolved, language: Language) -> Resolved:
+    """The examples that a driver of another language can make: single calls with plain values."""
+    examples = tuple(_neutral_example(example) for example in resolved.examples)
+    lost = [
+        example.why_not
+        for before, example in zip(resolved.examples, examples, strict=True)
+        if before.call is not None and example.call is None
+    ]
+    if not lost:
+        return Resolved(examples, resolved.notes)
+    counted = "1 example stays" if len(lost) == 1 else f"{len(lost)} examples stay"
+    note = f"{counted} text, which {language.display_name} cannot be asked for: {lost[0]}"
+    return Resolved(examples, (*resolved.notes, note))
+
+
+def _neutral_example(example: Example) -> Example:
+    if example.call is None:
+        return example
+    why = "it shares a state with others" if example.session else ""
+    if not example.is_check:
+        why = "it prepares something"
+    if not why:
+        try:
+            neutral_call(example.call)
+            if example.expected is not None:
+                neutral_value(example.expected)
+        except NotNeutralError as error:
+            why = str(error)
+    return Example(example.text, why_not=why) if why else example
 
 
 def _as_texts(drafts: Sequence[Draft], language: Language) -> Resolved:
@@ -74,9 +108,7 @@ def _as_texts(drafts: Sequence[Draft], language: Language) -> Resolved:
     if not examples:
         return Resolved((), ())
     counted = "1 example goes" if len(examples) == 1 else f"{len(examples)} examples go"
-    return Resolved(
-        examples, (f"{counted} into the prompt as text only: {reason} yet (only Python's are).",)
-    )
+    return Resolved(examples, (f"{counted} into the prompt as text only: {reason} yet.",))
 
 
 def _is_fit(draft: Draft, interface: Interface) -> bool:

@@ -1,5 +1,6 @@
 """How programs of a language are built and run: one data file per language, read and checked.
 
+    like           the language whose recipe holds where this one says nothing: it is compiled to it
     needs          what has to be installed, for people
     tools          commands that must be on the path, each with the arguments that tell its version
     install        packages by source: debian, npm, pypi

@@ -78,12 +78,20 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), template)
 
 
-def read_recipe(language: str, text: str) -> Recipe:
-    """The recipe in a data file. Raises CodekilnError naming what is wrong with it."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CodekilnError(f"the recipe of {language} is not valid TOML: {error}") from error
+def read_recipe(language: str, text: str, others: Mapping[str, str] | None = None) -> Recipe:
+    """The recipe in a data file; `others` are those that it may be like.
+
+    Raises CodekilnError naming what is wrong with it.
+    """
+    table = _table(language, text)
+    model = table.pop("like", None)
+    if model is not None:
+        if model not in (others or {}):
+            raise CodekilnError(f"the recipe of {language} is like {model!r}, which there is none")
+        base = _table(model, (others or {})[model])
+        # What runs is the other language's driver.
+        kept = {name: text for name, text in base["files"].items() if not name.startswith("answer")}
+        table = {**base, "run_files": kept, **table}
     known = {field.name: field for field in fields(Recipe)}
     for name in table:
         if name not in known or name == "language":
@@ -104,6 +112,13 @@ def read_recipe(language: str, text: str) -> Recipe:
     return Recipe(language=language, **{name: _frozen(value) for name, value in table.items()})
 
 
+def _table(language: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CodekilnError(f"the recipe of {language} is not valid TOML: {error}") from error
+
+
 def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(map(_frozen, value))
@@ -115,10 +130,9 @@ def _frozen(value: Any) -> Any:
 @cache
 def _recipes() -> dict[str, Recipe]:
     folder = resources.files("codekiln.languages.recipes")
-    return {
-        file.name.removesuffix(".toml"): read_recipe(
-            file.name.removesuffix(".toml"), file.read_text(encoding="utf-8")
-        )
+    texts = {
+        file.name.removesuffix(".toml"): file.read_text(encoding="utf-8")
         for file in folder.iterdir()
         if file.name.endswith(".toml")
     }
+    return {name: read_recipe(name, text, texts) for name, text in texts.items()}

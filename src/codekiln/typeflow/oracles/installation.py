@@ -62,6 +62,8 @@ def install_typescript() -> Availability:
                 "Check the network and npm's registry (npm config get registry), then try again",
             )
         shutil.rmtree(target, ignore_errors=True)
+        # Programs in the sandbox belong to nobody, and compile with it.
+        Path(made).chmod(0o755)
         Path(made).rename(target)
     found = find_oracle("typescript")
     if found.path is None:

@@ -1,0 +1,196 @@
+"""Does an answer in another language than Python do what the examples show?
+
+The examples are read in their neutral form, a driver calls the answer's functions in the sandbox,
+and what comes back is compared here, structurally. Passes when every example that could be read as
+a check gave what it should.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+
+from codekiln.core.settings import load_settings
+from codekiln.core.task import Example, Task
+from codekiln.core.verdict import CheckReport, ExampleRun, Finding, Severity, Verdict
+from codekiln.languages.recipes import Recipe, recipe_languages, recipe_of
+from codekiln.sandbox import Isolation, Program
+from codekiln.verify.checks import Trial
+from codekiln.verify.judgement import CHECK, Outcome, wanted
+from codekiln.verify.programs.neutral import NeutralCall, neutral_call, neutral_value
+from codekiln.verify.programs.runner import CaseResult, ProgramRun, run_cases
+from codekiln.verify.programs.wire import NotNeutralError, Other, same
+from codekiln.verify.values import one_line, show
+
+_TROUBLES = {
+    "syntax": Verdict.SYNTAX_ERROR,
+    "compile": Verdict.TYPE_ERROR,
+    "load": Verdict.RUNTIME_ERROR,
+    "limit": Verdict.TIMEOUT,
+}
+_KINDS: dict[str, Outcome] = {
+    "timeout": "timeout",
+    "out_of_memory": "out_of_memory",
+    "died": "runtime_error",
+    "raised": "runtime_error",
+}
+_VERDICTS: dict[Outcome, Verdict] = {
+    "wrong_output": Verdict.WRONG_OUTPUT,
+    "runtime_error": Verdict.RUNTIME_ERROR,
+    "timeout": Verdict.TIMEOUT,
+    "out_of_memory": Verdict.OUT_OF_MEMORY,
+}
+# By language and isolation: looked for once in the life of the process.
+_MISSING: dict[tuple[str, str], str] = {}
+
+
+class ProgramCheck:
+    """Builds the answer with its language's driver and runs the examples."""
+
+    name = "programs"
+    cost = 21
+
+    def applies(self, task: Task) -> bool:
+        """Tasks in a language with a recipe; Python has a check of its own."""
+        return task.language in recipe_languages() and bool(task.examples)
+
+    def run(self, trial: Trial) -> CheckReport:
+        """One run per example, one finding per example that did not pass. Raises SandboxError."""
+        started = time.monotonic()
+        recipe = recipe_of(trial.task.language)
+        missing = missing_tools(recipe, trial.isolation)
+        runs, ready = _readable(trial.task)
+        program = ProgramRun(())
+        if not missing and ready:
+            calls = [call for call, _, _ in ready.values()]
+            folder = toolchain_folder(recipe)
+            call_s = trial.limits.call_s
+            program = run_cases(
+                trial.code, calls, recipe, trial.isolation, call_s=call_s, folder=folder
+            )
+        for place, case in zip(ready, program.cases, strict=False):
+            _, expected, example = ready[place]
+            runs[place] = _judged(example, case, expected, recipe)
+        for place in ready if missing or program.trouble else ():
+            example = ready[place][2]
+            why = missing or program.why
+            outcome: Outcome = "not_run" if missing else "runtime_error"
+            runs[place] = ExampleRun(example.call or "", wanted(example), why, False, outcome)
+        in_order = tuple(runs[place] for place in sorted(runs))
+        verdict, detail = _verdict(in_order, program, missing)
+        return CheckReport(
+            check=self.name,
+            verdict=verdict,
+            findings=_findings(in_order, program),
+            example_runs=in_order,
+            isolation=program.isolation,
+            behavioural=bool(program.cases),
+            detail=detail,
+            seconds=time.monotonic() - started,
+        )
+
+
+def toolchain_folder(recipe: Recipe) -> str:
+    """Where codekiln's own toolchain of a recipe is; "" where it needs none."""
+    if not recipe.folder:
+        return ""
+    return str(load_settings().cache_dir / "toolchains" / recipe.folder)
+
+
+def missing_tools(recipe: Recipe, isolation: Isolation) -> str:
+    """Empty where programs of a language can be run in the sandbox, else what they need."""
+    key = recipe.language, isolation.name
+    if key not in _MISSING:
+        _MISSING[key] = _missing(recipe, isolation)
+    return _MISSING[key]
+
+
+def _missing(recipe: Recipe, isolation: Isolation) -> str:
+    what = f"{recipe.language} programs cannot be run here; they need {recipe.needs}"
+    if recipe.folder and not Path(toolchain_folder(recipe)).is_dir():
+        return what
+    for tool in recipe.tools:
+        result = isolation.run(Program(argv=("sh", "-c", f"command -v {shlex.quote(tool[0])}")))
+        if result.exit_code != 0 and not recipe.host:
+            return what
+    return ""
+
+
+def _readable(
+    task: Task,
+) -> tuple[dict[int, ExampleRun], dict[int, tuple[NeutralCall, object, Example]]]:
+    """By the example's place: those that cannot be run with the reason, and the others' parts."""
+    runs: dict[int, ExampleRun] = {}
+    ready: dict[int, tuple[NeutralCall, object, Example]] = {}
+    for place, example in enumerate(task.examples):
+        if not example.is_check or example.call is None:
+            why = example.why_not or "not a call"
+            runs[place] = ExampleRun(example.text, "", why, False, "not_run")
+            continue
+        try:
+            expected = None if example.expected is None else neutral_value(example.expected)
+            ready[place] = (neutral_call(example.call), expected, example)
+        except NotNeutralError as error:
+            runs[place] = ExampleRun(example.call, wanted(example), str(error), False, "not_run")
+    return runs, ready
+
+
+def _judged(example: Example, case: CaseResult, expected: object, recipe: Recipe) -> ExampleRun:
+    def told(outcome: Outcome, observed: str) -> ExampleRun:
+        passed = outcome == "passed"
+        return ExampleRun(example.call or "", wanted(example), observed, passed, outcome)
+
+    if case.kind == "raised" and example.raises is not None:
+        # What errors are called differs between languages.
+        return told("passed", f"{case.name}: {case.why}")
+    if case.kind != "value":
+        said = f"{case.name}: {case.why}" if case.name else case.why
+        return told(_KINDS[case.kind], said)
+    observed = case.value.text if isinstance(case.value, Other) else show(case.value)
+    if example.raises is not None:
+        return told("wrong_output", f"{observed}, no error")
+    if example.expected is not None and not same(
+        case.value, expected, text_keys=recipe.text_keys, bits=recipe.bits
+    ):
+        return told("wrong_output", observed)
+    if example.stdout is not None and _plain(case.printed) != _plain(example.stdout):
+        return told("wrong_output", f"printed {show(case.printed)}")
+    return told("passed", observed)
+
+
+def _plain(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip("\n").split("\n")).rstrip()
+
+
+def _findings(runs: tuple[ExampleRun, ...], program: ProgramRun) -> tuple[Finding, ...]:
+    if program.trouble:
+        return (Finding(CHECK, "error", one_line(program.why), rule=program.trouble),)
+    found = []
+    for run in runs:
+        if run.outcome == "passed":
+            continue
+        told = f"gives {run.observed}, expected {run.expected}"
+        if run.outcome == "not_run":
+            told = f"could not be checked: {run.observed}"
+        elif run.outcome != "wrong_output":
+            told = f"fails: {run.observed}"
+        severity: Severity = "note" if run.outcome == "not_run" else "error"
+        found.append(Finding(CHECK, severity, one_line(f"{run.call} {told}"), rule=run.outcome))
+    return tuple(found)
+
+
+def _verdict(
+    runs: tuple[ExampleRun, ...], program: ProgramRun, missing: str
+) -> tuple[Verdict, str]:
+    if missing:
+        return Verdict.UNVERIFIED, missing
+    if program.trouble:
+        return _TROUBLES[program.trouble], program.why
+    failures = [run for run in runs if run.outcome in _VERDICTS]
+    if failures:
+        return _VERDICTS[failures[0].outcome], f"{failures[0].call} did not pass"
+    left = [run for run in runs if run.outcome == "not_run"]
+    if left:
+        return Verdict.UNVERIFIED, f"{left[0].call} could not be checked: {left[0].observed}"
+    return (Verdict.PASSED, "") if runs else (Verdict.UNVERIFIED, "the task gives no examples")
