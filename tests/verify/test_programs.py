@@ -181,6 +181,26 @@ def test_answers_are_judged_by_their_examples(
         assert [run.passed for run in assessment.example_runs] == [True, True]
 
 
+def test_candidates_that_pass_are_told_apart_by_what_they_do_near_the_examples(
+    sandbox: Isolation,
+) -> None:
+    if missing_tools(recipe_of("javascript"), sandbox):
+        pytest.skip("no Node.js")
+    examples = (Example("", "f([])", "0"), Example("", "f(['x'])", "1"))
+    task = Task("Count.", "javascript", examples, entry_point="f")
+    codes = (
+        "const f = (a) => a.length;",
+        "function f(list) { let n = 0; for (const _ of list) n++; return n; }",
+        "const f = (a) => (a.length ? 1 : 0);",
+        # Never ends for what the examples do not show.
+        "const f = (a) => { while (a.length > 1); return a.length; };",
+    )
+    found = [assess(code, task, isolation=sandbox) for code in codes]
+    assert [assessment.verdict for assessment in found] == [Verdict.PASSED] * 4
+    assert found[0].behaviour == found[1].behaviour
+    assert len({assessment.behaviour for assessment in found}) == 3
+
+
 def test_where_the_tools_are_missing_an_answer_stays_unverified(
     sandbox: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

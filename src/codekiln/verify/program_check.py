@@ -2,15 +2,18 @@
 
 The examples are read in their neutral form, a driver calls the answer's functions in the sandbox,
 and what comes back is compared here, structurally. Passes when every example that could be read as
-a check gave what it should.
+a check gave what it should. In the same run it is called with inputs near the examples; what they
+give makes the behaviour fingerprint.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from pathlib import Path
 
+from codekiln.core.files import sha256_text
 from codekiln.core.settings import load_settings
 from codekiln.core.task import Example, Task
 from codekiln.core.verdict import CheckReport, ExampleRun, Finding, Severity, Verdict
@@ -21,7 +24,8 @@ from codekiln.verify.judgement import CHECK, Outcome, wanted
 from codekiln.verify.programs.neutral import NeutralCall, neutral_call, neutral_value
 from codekiln.verify.programs.runner import CaseResult, ProgramRun, run_cases
 from codekiln.verify.programs.wire import NotNeutralError, Other, same
-from codekiln.verify.values import one_line, show
+from codekiln.verify.values import canonical, one_line, show
+from codekiln.verify.varied_inputs import varied_sessions
 
 _TROUBLES = {
     "syntax": Verdict.SYNTAX_ERROR,
@@ -62,12 +66,17 @@ class ProgramCheck:
         missing = missing_tools(recipe, trial.isolation)
         runs, ready = _readable(trial.task)
         program = ProgramRun(())
+        varied: list[NeutralCall] = []
         if not missing and ready:
-            calls = [call for call, _, _ in ready.values()]
-            folder = toolchain_folder(recipe)
-            call_s = trial.limits.call_s
+            varied = _varied(trial.task, trial.limits.varied_inputs)
             program = run_cases(
-                trial.code, calls, recipe, trial.isolation, call_s=call_s, folder=folder
+                trial.code,
+                [*(call for call, _, _ in ready.values()), *varied],
+                recipe,
+                trial.isolation,
+                call_s=trial.limits.call_s,
+                folder=toolchain_folder(recipe),
+                needed=len(ready),
             )
         for place, case in zip(ready, program.cases, strict=False):
             _, expected, example = ready[place]
@@ -79,6 +88,9 @@ class ProgramCheck:
             runs[place] = ExampleRun(example.call or "", wanted(example), why, False, outcome)
         in_order = tuple(runs[place] for place in sorted(runs))
         verdict, detail = _verdict(in_order, program, missing)
+        if verdict is Verdict.PASSED and varied:
+            trial.outputs = tuple(map(_look, program.cases[len(ready) :]))
+            trial.behaviour = _short_hash("\0".join(trial.outputs))
         return CheckReport(
             check=self.name,
             verdict=verdict,
@@ -134,6 +146,28 @@ def _readable(
         except NotNeutralError as error:
             runs[place] = ExampleRun(example.call, wanted(example), str(error), False, "not_run")
     return runs, ready
+
+
+def _varied(task: Task, count: int) -> list[NeutralCall]:
+    """Calls near the examples: what they give tells candidates apart that pass them."""
+    found = []
+    for step in (step for session in varied_sessions(task, count) for step in session):
+        if step.function and step.kwargs == "{}":
+            with contextlib.suppress(NotNeutralError):
+                found.append(neutral_call(step.text))
+    return found
+
+
+def _look(case: CaseResult) -> str:
+    """Equal for cases that did the same; what is no value stands behind a "!"."""
+    if case.kind != "value":
+        return f"!{case.kind}"
+    value = case.value
+    return _short_hash(value.text if isinstance(value, Other) else canonical(value))
+
+
+def _short_hash(text: str) -> str:
+    return sha256_text(text)[:16]
 
 
 def _judged(example: Example, case: CaseResult, expected: object, recipe: Recipe) -> ExampleRun:
