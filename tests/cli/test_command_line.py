@@ -241,6 +241,24 @@ def test_without_records_the_list_says_so(run: Run) -> None:
     assert json.loads(run("records", "--json").stdout) == {"records": []}
 
 
+def test_languages_are_listed_with_what_can_be_proved(run: Run) -> None:
+    listed = run("languages")
+    assert listed.returncode == 0, listed.stderr
+    heading, *rows = listed.stdout.splitlines()
+    assert heading.split() == ["NAME", "KIND", "LEVEL", "INSTALLED", "TOOLCHAIN"]
+    assert len(rows) >= 150
+    found = {
+        each["name"]: each for each in json.loads(run("languages", "--json").stdout)["languages"]
+    }
+    assert found["python"]["level"] == "run"
+    assert found["rust"]["toolchain"].startswith("rustc")
+    assert (found["cobol"]["level"], found["cobol"]["installed"]) == ("parse", None)
+    one = run("languages", "c++")
+    assert "name          cpp" in one.stdout
+    assert json.loads(run("languages", "c++", "--json").stdout)["extensions"][0] == ".cpp"
+    assert "is not known" in run("languages", "klingon").stderr
+
+
 def test_types_of_a_file_are_told_with_what_contradicts(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "stack.py"
     half, bad = "def half(n):\n    return n / 2\n", "def bad() -> int:\n    return 'x'\n"

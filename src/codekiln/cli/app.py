@@ -10,6 +10,7 @@ from codekiln.cli.context_command import context_command
 from codekiln.cli.doctor_command import doctor
 from codekiln.cli.eval_command import evaluate
 from codekiln.cli.generate_command import EXAMPLES, generate
+from codekiln.cli.languages_command import languages
 from codekiln.cli.models_command import models
 from codekiln.cli.plan_command import plan
 from codekiln.cli.records_command import records, replay
@@ -71,6 +72,7 @@ app.add_typer(evaluate, name="eval")
 app.command(name="replay")(replay)
 app.command(name="records")(records)
 app.command(name="plan")(plan)
+app.command(name="languages")(languages)
 app.command(name="types")(types)
 app.command(name="setup")(setup)
 app.command(name="doctor")(doctor)
