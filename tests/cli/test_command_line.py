@@ -259,6 +259,16 @@ def test_languages_are_listed_with_what_can_be_proved(run: Run) -> None:
     assert "is not known" in run("languages", "klingon").stderr
 
 
+def test_setup_says_what_it_would_install_and_refuses_what_it_cannot(run: Run) -> None:
+    told = json.loads(run("setup", "rust", "--dry-run", "--json").stdout)
+    assert told["plan"].startswith("apt-get install --yes")
+    assert "rustc" in told["plan"]
+    assert "typescript@" in json.loads(run("setup", "ts", "--dry-run", "--json").stdout)["plan"]
+    refused = run("setup", "cobol")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "are not run" in refused.stderr
+
+
 def test_types_of_a_file_are_told_with_what_contradicts(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "stack.py"
     half, bad = "def half(n):\n    return n / 2\n", "def bad() -> int:\n    return 'x'\n"

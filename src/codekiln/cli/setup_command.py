@@ -1,14 +1,21 @@
-"""`codekiln setup LANGUAGE`: installs the tools of a language below the cache, without root."""
+"""`codekiln setup LANGUAGE`: installs the tools that codekiln needs for a language."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from codekiln.languages.recipes import Recipe
+
+_APT_S = 1800
+
 
 def setup(
-    language: Annotated[str, typer.Argument(help="typescript (also serves javascript).")],
+    language: Annotated[
+        str, typer.Argument(help="A language that codekiln runs, see 'codekiln languages'.")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be installed.")
     ] = False,
@@ -18,21 +25,85 @@ def setup(
 ) -> int:
     """Install the tools that codekiln uses for a language.
 
-    TypeScript: the native compiler from npm, about 30 MB, into codekiln's cache. The decode guard
-    asks it while TypeScript or JavaScript is being written.
+    TypeScript: the native compiler from npm, about 30 MB, into codekiln's cache; the decode guard
+    asks it for JavaScript too. Other languages: packages of Debian and Ubuntu, which needs root;
+    without it, the command is told.
     """
+    from codekiln.cli.console import write_json, write_stdout
+    from codekiln.languages import get_language
+    from codekiln.languages.recipes import recipe_of
+
+    known = get_language(language)
+    if known.name in ("typescript", "javascript"):
+        return _typescript(known.name, dry_run=dry_run, as_json=as_json)
+    recipe = recipe_of(known.name)
+    missing = _missing(recipe)
+    packages = list(recipe.install.get("debian", ()))
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    if missing and not dry_run:
+        _install(recipe, command)
+        missing = _missing(recipe)
+    plan = " ".join(command)
+    if as_json:
+        write_json({"language": known.name, "installed": not missing, "plan": plan})
+    elif not missing:
+        write_stdout(f"{known.display_name} programs run here\n")
+    elif dry_run:
+        write_stdout(f"would run: {plan}\n")
+    return 0 if dry_run or not missing else 1
+
+
+def _missing(recipe: Recipe) -> str:
+    from codekiln.sandbox import open_isolation
+    from codekiln.verify.program_check import forget_tools, missing_tools
+
+    forget_tools()
+    return missing_tools(recipe, open_isolation())
+
+
+def _install(recipe: Recipe, command: list[str]) -> None:
+    import os
+    import shutil
+    import subprocess
+
+    from rich.console import Console
+
+    from codekiln.core.errors import CodekilnError, UsageError
+
+    told = " ".join(command)
+    if shutil.which("apt-get") is None or not recipe.install.get("debian"):
+        raise UsageError(
+            f"there is no apt-get here, or no package for {recipe.language}",
+            f"Install {recipe.needs} by other means",
+        )
+    if os.geteuid() != 0:
+        raise UsageError(f"installing {recipe.needs} needs root", f"Run: sudo {told}")
+    with Console(stderr=True).status(f"Running {told} ..."):
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_APT_S,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            check=False,
+        )
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
+        raise CodekilnError(f"apt-get failed: {said[-1]}", f"Try: apt-get update; {told}")
+
+
+def _typescript(language: str, *, dry_run: bool, as_json: bool) -> int:
     from rich.console import Console
 
     from codekiln.cli.console import write_json, write_stdout
     from codekiln.typeflow.oracles import find_oracle
     from codekiln.typeflow.oracles.installation import (
         TYPESCRIPT,
-        check_known,
         install_typescript,
         typescript_folder,
     )
 
-    check_known(language)
     found = find_oracle("typescript")
     plan = f"{TYPESCRIPT} from npm into {typescript_folder()}"
     if found.path is None and not dry_run:

@@ -118,6 +118,11 @@ def missing_tools(recipe: Recipe, isolation: Isolation) -> str:
     return _MISSING[key]
 
 
+def forget_tools() -> None:
+    """Look for tools anew, as after an installation."""
+    _MISSING.clear()
+
+
 def _missing(recipe: Recipe, isolation: Isolation) -> str:
     what = f"{recipe.language} programs cannot be run here; they need {recipe.needs}"
     if recipe.folder and not Path(toolchain_folder(recipe)).is_dir():

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from codekiln.core.errors import CodekilnError, UsageError
+from codekiln.core.errors import CodekilnError
 from codekiln.core.settings import load_settings
 from codekiln.typeflow.oracles.oracle import Availability, find_oracle
 
@@ -71,9 +71,3 @@ def install_typescript() -> Availability:
             f"{TYPESCRIPT} was installed in {target} and does not run", "Try: codekiln doctor"
         )
     return found
-
-
-def check_known(language: str) -> None:
-    """Raises UsageError for what cannot be set up."""
-    if language not in ("typescript", "javascript"):
-        raise UsageError(f"{language!r} cannot be set up", "Known: typescript, javascript")
