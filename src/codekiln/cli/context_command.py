@@ -84,7 +84,7 @@ def context_command(
         folder=code,
         out=out,
     )
-    with _progress(quiet) as (on_event, tell):
+    with tasks_progress(quiet) as (on_event, tell):
         path, lines = measure_contexts(plan, LoadingProgress(on_event), tell)
     found = summarise(lines)
     if as_json:
@@ -134,7 +134,8 @@ def _print(found: Sequence[ArmSummary]) -> None:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[tuple[OnEvent, Callable[[str, int, int], None]]]:
+def tasks_progress(quiet: bool) -> Iterator[tuple[OnEvent, Callable[[str, int, int], None]]]:
+    """A bar for many tasks: what takes events of loading, and what takes a name and counts."""
     from codekiln.cli.console import stderr_console
     from codekiln.cli.display import show_progress
     from codekiln.generation.events import ignore

@@ -15,7 +15,7 @@ class Candidate:
     `code` is what was extracted from `completion` (empty: nothing found). `sample` numbers the
     draw within its round, 0 being the greedy one; `round` is 0 for first draws and r for repair
     round r, then `parent` is the index of the candidate that was repaired. `form` names the
-    prompt form it was drawn with.
+    prompt form it was drawn with. `mended` tells what of its syntax was mended without the model.
     """
 
     index: int
@@ -31,6 +31,7 @@ class Candidate:
     finish_reason: str = "stop"
     temperature: float = 0.0
     form: str = ""
+    mended: str = ""
 
 
 @dataclass(frozen=True, slots=True)

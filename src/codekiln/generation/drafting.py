@@ -15,7 +15,9 @@ from codekiln.core.errors import BackendError, CancelledError
 from codekiln.generation.events import Event, OnEvent, Stage
 from codekiln.generation.options import Options
 from codekiln.generation.type_guards import TypeGuards
+from codekiln.languages import get_language
 from codekiln.verify import extract_code
+from codekiln.verify.syntax_repair import repair_syntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,14 @@ def _candidate(
     task: Task, drafts: Round, sample: int, completion: Completion, warmth: float
 ) -> Candidate:
     greedy = drafts.greedy and sample == 0
+    code = extract_code(completion.text, task.language, prefill=drafts.prompt.prefill, task=task)
+    mended = ""
+    # Python's harness says more exactly what is wrong, and its repair knows more ways.
+    if task.language != "python":
+        code, mended = repair_syntax(code, get_language(task.language)) or (code, "")
     return Candidate(
         index=drafts.first_index + sample,
-        code=extract_code(completion.text, task.language, prefill=drafts.prompt.prefill, task=task),
+        code=code,
         completion=completion.text,
         sample=sample,
         round=drafts.number,
@@ -123,4 +130,5 @@ def _candidate(
         finish_reason=completion.finish_reason,
         temperature=0.0 if greedy else warmth,
         form=drafts.form,
+        mended=mended,
     )

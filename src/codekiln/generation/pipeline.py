@@ -174,7 +174,7 @@ def _unchecked(task: Task, candidate: Candidate, prompt: Prompt) -> Answer:
         if candidate.code
         else why_unverified(task, Assessment(verdict)),
         candidates=(candidate,),
-        notes=answer_notes(task, prompt, (candidate,)),
+        notes=(*answer_notes(task, prompt, (candidate,)), *_mended(candidate)),
     )
 
 
@@ -212,10 +212,16 @@ def _answer(
         notes=(
             *answer_notes(bench.task, prompt, bench.candidates),
             *remarks,
+            *_mended(chosen),
             *_edits(bench.task, chosen, prompt),
             *_dispute(bench, selection),
         ),
     )
+
+
+def _mended(chosen: Candidate) -> tuple[str, ...]:
+    """That the code does not stand as the model wrote it, where its syntax was mended."""
+    return (f"its syntax was mended: {chosen.mended}",) if chosen.mended else ()
 
 
 def _confidence(assessment: Assessment, selection: Selection, evidence: Evidence) -> Confidence:
