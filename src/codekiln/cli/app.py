@@ -9,6 +9,7 @@ import typer
 from codekiln.cli.context_command import context_command
 from codekiln.cli.doctor_command import doctor
 from codekiln.cli.eval_command import evaluate
+from codekiln.cli.eval_languages_command import languages_command
 from codekiln.cli.generate_command import EXAMPLES, generate
 from codekiln.cli.languages_command import languages
 from codekiln.cli.models_command import models
@@ -68,6 +69,7 @@ def _root(
 app.command(name="generate", epilog=EXAMPLES)(generate)
 app.add_typer(models, name="models")
 evaluate.command("context")(context_command)
+evaluate.command("languages")(languages_command)
 app.add_typer(evaluate, name="eval")
 app.command(name="replay")(replay)
 app.command(name="records")(records)

@@ -161,8 +161,11 @@ def _cluster(group: Sequence[_Entry]) -> Cluster:
     )
 
 
-def _preference(candidate: Candidate) -> tuple[bool, bool, float, int]:
-    return (candidate.round == 0, candidate.greedy, mean_logprob(candidate), -candidate.index)
+def _preference(candidate: Candidate) -> tuple[bool, bool, bool, float, int]:
+    # What was mended may lack what the model would have written.
+    is_whole = not candidate.mended
+    likely = mean_logprob(candidate)
+    return (candidate.round == 0, is_whole, candidate.greedy, likely, -candidate.index)
 
 
 def mean_logprob(candidate: Candidate) -> float:
