@@ -1,0 +1,81 @@
+"""What came of a language's tasks, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from codekiln.evals.languages.measure import Arm, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCounts:
+    """How many of `tasks` got how far; `built` and `ran` of `run` that could be built and run."""
+
+    tasks: int
+    parse: int
+    run: int
+    built: int
+    ran: int
+    passed: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageCounts:
+    """Both arms of one language. `check_ms` is the median of checking one answer, milliseconds."""
+
+    language: str
+    plain: ArmCounts
+    codekiln: ArmCounts
+    check_ms: float
+
+
+def count_languages(outcomes: Sequence[Outcome]) -> list[LanguageCounts]:
+    """The counts of each language, in the order of its first outcome; tasks that both arms have."""
+    both = {o.task for o in outcomes if o.arm == "plain"} & {
+        o.task for o in outcomes if o.arm == "codekiln"
+    }
+    by_language: dict[str, list[Outcome]] = {}
+    for outcome in (outcome for outcome in outcomes if outcome.task in both):
+        by_language.setdefault(outcome.language, []).append(outcome)
+    return [
+        LanguageCounts(
+            language,
+            _counts(own, "plain"),
+            _counts(own, "codekiln"),
+            1000 * median(outcome.check_s for outcome in own),
+        )
+        for language, own in by_language.items()
+    ]
+
+
+def total(counts: Iterable[ArmCounts]) -> ArmCounts:
+    """The sum over languages."""
+    found = list(counts)
+    return ArmCounts(
+        tasks=sum(one.tasks for one in found),
+        parse=sum(one.parse for one in found),
+        run=sum(one.run for one in found),
+        built=sum(one.built for one in found),
+        ran=sum(one.ran for one in found),
+        passed=sum(one.passed for one in found),
+        tokens=sum(one.tokens for one in found),
+        seconds=sum(one.seconds for one in found),
+    )
+
+
+def _counts(outcomes: Sequence[Outcome], arm: Arm) -> ArmCounts:
+    own = [outcome for outcome in outcomes if outcome.arm == arm]
+    return ArmCounts(
+        tasks=len(own),
+        parse=sum(outcome.parses for outcome in own),
+        run=sum(outcome.compiles is not None for outcome in own),
+        built=sum(bool(outcome.compiles) for outcome in own),
+        ran=sum(bool(outcome.runs) for outcome in own),
+        passed=sum(outcome.passes for outcome in own),
+        tokens=sum(outcome.tokens for outcome in own),
+        seconds=sum(outcome.seconds for outcome in own),
+    )
