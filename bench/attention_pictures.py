@@ -50,7 +50,7 @@ class Speeds:
 
 
 def read_speeds(folder: Path) -> list[Speeds]:
-    """The prefills of every model that was measured."""
+    """The prefills of every model that was measured in bfloat16."""
     found = []
     for path in sorted(folder.glob("speed_*.jsonl")):
         lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -58,7 +58,8 @@ def read_speeds(folder: Path) -> list[Speeds]:
         for figure in (line["figure"] for line in lines if line["figure"]["what"] == "prefill"):
             by_length = seconds.setdefault(figure["arm"], {})
             by_length.setdefault(figure["length"], []).append(figure["value"])
-        if seconds:
+        # Without bfloat16 the figures are others, and are told in words.
+        if seconds and lines[0]["settings"]["hardware"].startswith("CPU, bfloat16"):
             found.append(Speeds(lines[0]["settings"]["model"], seconds))
     return found
 
@@ -82,26 +83,37 @@ def panels(count: int, height_in: float) -> tuple[Figure, list[Axes]]:
 
 
 def draw_speeds(measured: Sequence[Speeds]) -> Figure:
-    """Seconds over tokens, a panel per model."""
-    figure, axes = panels(len(measured), 3.8)
-    for panel, speeds in zip(axes, measured, strict=True):
+    """Per model seconds over tokens, and how many times as fast as PyTorch's attention that is."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH_IN, 3.6 * len(measured)), layout="constrained")
+    grid = figure.subplots(len(measured), 2, squeeze=False)
+    for (left, right), speeds in zip(grid, measured, strict=True):
+        base = speeds.seconds.get("sdpa", {})
         for arm, colour in COLOURS.items():
             by_length = speeds.seconds.get(arm)
             if not by_length:
                 continue
             lengths = sorted(by_length)
             middle = [median(by_length[length]) for length in lengths]
-            panel.plot(lengths, middle, marker="o", color=colour, label=WORDS.get(arm, arm))
+            left.plot(lengths, middle, marker="o", color=colour, label=WORDS.get(arm, arm))
             low = [min(by_length[length]) for length in lengths]
             high = [max(by_length[length]) for length in lengths]
-            panel.fill_between(lengths, low, high, color=colour, alpha=0.2, linewidth=0)
-        panel.set_xscale("log", base=2)
-        panel.set_yscale("log")
-        panel.set_title(speeds.model, loc="left")
-        panel.set_xlabel("tokens of the prompt")
-        panel.set_ylabel("seconds of a whole prefill")
-        panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes[0].legend()
+            left.fill_between(lengths, low, high, color=colour, alpha=0.2, linewidth=0)
+            both = [length for length in lengths if length in base]
+            gains = [median(base[length]) / median(by_length[length]) for length in both]
+            right.plot(both, gains, marker="o", color=colour)
+        left.set_yscale("log", base=2)
+        left.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        left.set_ylabel("seconds of a whole prefill")
+        left.set_title(speeds.model, loc="left")
+        right.set_ylabel("times as fast as PyTorch's SDPA")
+        right.set_ylim(bottom=0)
+        for panel in (left, right):
+            panel.set_xscale("log", base=2)
+            panel.set_xlabel("tokens of the prompt")
+            panel.xaxis.set_major_formatter(lambda value, _: f"{value / 1024:,.0f}K")
+    grid[0][0].legend()
     return figure
 
 
