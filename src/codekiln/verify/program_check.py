@@ -18,9 +18,10 @@ from codekiln.languages.recipes import Recipe, recipe_languages, recipe_of
 from codekiln.sandbox import Isolation, Program
 from codekiln.verify.checks import Trial
 from codekiln.verify.judgement import CHECK, Outcome, wanted
+from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import NeutralCall, neutral_call, neutral_value
 from codekiln.verify.programs.runner import CaseResult, ProgramRun, run_cases
-from codekiln.verify.programs.wire import NotNeutralError, Other, same
+from codekiln.verify.programs.wire import NotNeutralError, Other
 from codekiln.verify.values import one_line, show
 
 _TROUBLES = {
@@ -141,22 +142,30 @@ def _judged(example: Example, case: CaseResult, expected: object, recipe: Recipe
         passed = outcome == "passed"
         return ExampleRun(example.call or "", wanted(example), observed, passed, outcome)
 
-    if case.kind == "raised" and example.raises is not None:
+    value = _result(case, recipe)
+    has_raised = case.kind == "raised" or (recipe.prints and case.value is False)
+    if has_raised and example.raises is not None:
         # What errors are called differs between languages.
         return told("passed", f"{case.name}: {case.why}")
     if case.kind != "value":
         said = f"{case.name}: {case.why}" if case.name else case.why
         return told(_KINDS[case.kind], said)
-    observed = case.value.text if isinstance(case.value, Other) else show(case.value)
+    observed = value.text if isinstance(value, Other) else show(value)
     if example.raises is not None:
         return told("wrong_output", f"{observed}, no error")
-    if example.expected is not None and not same(
-        case.value, expected, text_keys=recipe.text_keys, bits=recipe.bits
-    ):
+    if example.expected is not None and not same(value, expected, recipe.alike):
         return told("wrong_output", observed)
     if example.stdout is not None and _plain(case.printed) != _plain(example.stdout):
         return told("wrong_output", f"printed {show(case.printed)}")
     return told("passed", observed)
+
+
+def _result(case: CaseResult, recipe: Recipe) -> object:
+    """What a call gave: what it printed, in a language where that is a result."""
+    has_printed = recipe.prints and bool(case.printed.strip())
+    if has_printed and (case.value is None or isinstance(case.value, bool)):
+        return case.printed.strip("\n")
+    return case.value
 
 
 def _plain(text: str) -> str:
