@@ -107,6 +107,14 @@ def missing_tools(recipe: Recipe, isolation: Isolation) -> str:
     return _MISSING[key]
 
 
+def result_of(case: CaseResult, recipe: Recipe) -> object:
+    """What a call gave: what it printed, in a language where that is a result."""
+    has_printed = recipe.prints and bool(case.printed.strip())
+    if has_printed and (case.value is None or isinstance(case.value, bool)):
+        return case.printed.removesuffix("\n")
+    return case.value
+
+
 def _missing(recipe: Recipe, isolation: Isolation) -> str:
     what = f"{recipe.language} programs cannot be run here; they need {recipe.needs}"
     if recipe.folder and not Path(toolchain_folder(recipe)).is_dir():
@@ -142,7 +150,7 @@ def _judged(example: Example, case: CaseResult, expected: object, recipe: Recipe
         passed = outcome == "passed"
         return ExampleRun(example.call or "", wanted(example), observed, passed, outcome)
 
-    value = _result(case, recipe)
+    value = result_of(case, recipe)
     has_raised = case.kind == "raised" or (recipe.prints and case.value is False)
     if has_raised and example.raises is not None:
         # What errors are called differs between languages.
@@ -158,14 +166,6 @@ def _judged(example: Example, case: CaseResult, expected: object, recipe: Recipe
     if example.stdout is not None and _plain(case.printed) != _plain(example.stdout):
         return told("wrong_output", f"printed {show(case.printed)}")
     return told("passed", observed)
-
-
-def _result(case: CaseResult, recipe: Recipe) -> object:
-    """What a call gave: what it printed, in a language where that is a result."""
-    has_printed = recipe.prints and bool(case.printed.strip())
-    if has_printed and (case.value is None or isinstance(case.value, bool)):
-        return case.printed.strip("\n")
-    return case.value
 
 
 def _plain(text: str) -> str:

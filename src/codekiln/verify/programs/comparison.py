@@ -32,8 +32,8 @@ def same(got: object, wanted: object, alike: _Alike = ()) -> bool:
 def _same(got: object, wanted: object, alike: _Alike) -> bool:
     if _are_empty(got, wanted, alike):
         return True
-    if "bits" in alike:
-        got, wanted = _bit(got), _bit(wanted)
+    if "bits" in alike and isinstance(got, int) and isinstance(wanted, int):
+        got, wanted = int(got), int(wanted)
     if isinstance(got, bool) or isinstance(wanted, bool):
         if isinstance(got, bool) and isinstance(wanted, bool):
             return got == wanted
@@ -72,10 +72,6 @@ def _plainest(value: object) -> str:
             return "map"
         case _:
             return ""
-
-
-def _bit(value: object) -> object:
-    return int(value) if isinstance(value, bool) else value
 
 
 def _is_number(got: float, wanted: float) -> bool:
@@ -144,7 +140,8 @@ def _by_lines(got: object, wanted: object, alike: _Alike) -> bool:
                 return True
         except NotNeutralError:
             pass
-    for parts in (text.split("\n"), text.split(), list(_words(text))):
+    by_line = text.split("\n"), text.strip("\n").split("\n")
+    for parts in (*by_line, text.split(), list(_words(text))):
         if isinstance(wanted, list | tuple) and len(parts) == len(wanted):
             if all(_same(part, item, alike) for part, item in zip(parts, wanted, strict=True)):
                 return True
