@@ -54,9 +54,18 @@ ANSWERS = {
     "awk": "function inc(n) { return n + 1 }\nfunction say(s) { print s }\n"
     'function fail(s) { print s > "/dev/stderr"; exit 1 }\nfunction spin() { while (1); }\n'
     "function leave() { exit 0 }\n",
+    "r": "inc <- function(n) n + 1\nsay <- function(s) cat(s, '\\n', sep = '')\n"
+    "fail <- function(s) stop(s)\nspin <- function() while (TRUE) {}\nleave <- function() quit()\n",
+    "matlab": "function m = inc(n)\n  m = n + 1;\nend\nfunction say(s)\n  disp(s);\nend\n"
+    "function fail(s)\n  error(s);\nend\nfunction spin()\n  while true\n  end\nend\n"
+    "function leave()\n  exit(0);\nend\n",
 }
 # What makes them no program, where a sum that lacks a part is none.
-BROKEN = {"bash": ("n + 1))", "n + 1)"), "tcl": ("n + 1}", "n + 1")}
+BROKEN = {
+    "bash": ("n + 1))", "n + 1)"),
+    "tcl": ("n + 1}", "n + 1"),
+    "r": ("n + 1", "n + )"),
+}
 CALLS = ("inc(41)", "say('é')", "fail('no')", "leave()", "inc(1)", "spin()", "inc(2)")
 
 
