@@ -59,12 +59,22 @@ ANSWERS = {
     "matlab": "function m = inc(n)\n  m = n + 1;\nend\nfunction say(s)\n  disp(s);\nend\n"
     "function fail(s)\n  error(s);\nend\nfunction spin()\n  while true\n  end\nend\n"
     "function leave()\n  exit(0);\nend\n",
+    "scheme": "(define (inc n) (+ n 1))\n(define (say s) (display s) (newline))\n"
+    "(define (fail s) (error s))\n(define (spin) (spin))\n(define (leave) (exit 0))\n",
+    "racket": "#lang racket\n(define (inc n) (+ n 1))\n(define (say s) (displayln s))\n"
+    "(define (fail s) (error s))\n(define (spin) (spin))\n(define (leave) (exit 0))\n",
+    "commonlisp": '(defun inc (n) (+ n 1))\n(defun say (s) (format t "~a~%" s))\n'
+    "(defun fail (s) (error s))\n(defun spin () (loop))\n(defun leave () (sb-ext:exit))\n",
 }
-# What makes them no program, where a sum that lacks a part is none.
+SUM, LISP_SUM = "n + 1", "(+ n 1)"
+# What makes them no program, where a sum that lacks a part is none or is still one.
 BROKEN = {
     "bash": ("n + 1))", "n + 1)"),
     "tcl": ("n + 1}", "n + 1"),
-    "r": ("n + 1", "n + )"),
+    "r": (SUM, "n + )"),
+    "scheme": (LISP_SUM, "(+ n 1"),
+    "racket": (LISP_SUM, "(+ n 1"),
+    "commonlisp": (LISP_SUM, "(+ n 1"),
 }
 CALLS = ("inc(41)", "say('é')", "fail('no')", "leave()", "inc(1)", "spin()", "inc(2)")
 
@@ -97,9 +107,10 @@ def test_each_call_is_told_whatever_the_others_do(language: str, sandbox: Isolat
 
 @pytest.mark.parametrize("language", sorted(ANSWERS))
 def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolation) -> None:
-    broken = ANSWERS[language].replace(*BROKEN.get(language, ("n + 1", "n +")), 1)
+    broken = ANSWERS[language].replace(*BROKEN.get(language, (SUM, "n +")), 1)
     assert run(language, broken, CALLS[:1], sandbox).trouble == "syntax"
-    unknown = run(language, ANSWERS[language].replace("n + 1", "m + 1", 1), CALLS[:1], sandbox)
+    nameless = ANSWERS[language].replace(SUM, "m + 1", 1).replace(LISP_SUM, "(+ m 1)", 1)
+    unknown = run(language, nameless, CALLS[:1], sandbox)
     if unknown.trouble != "compile":
         # Scripts find out when they get there, or take it for nothing.
         given = result_of(unknown.cases[0], recipe_of(language))

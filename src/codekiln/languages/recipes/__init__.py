@@ -32,6 +32,7 @@ Words of `alike`:
                `key=value` or `key: value`; or as JSON writes them
     vectors    one value is a list of one
     flat       a function's result is a list: one value alone is a list of one
+    values     a function gives several values, of which a caller may take the first alone
     pairs      a map is a list of pairs, or of keys and values in turn
     names      items of a list may have names, as in a map
     indices    a list is a map of its positions, counted from 0 or 1

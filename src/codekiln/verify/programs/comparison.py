@@ -26,6 +26,8 @@ def same(got: object, wanted: object, alike: _Alike = ()) -> bool:
     """
     if _same(got, wanted, alike):
         return True
+    if "values" in alike and isinstance(got, tuple) and got and _same(got[0], wanted, alike):
+        return True
     return "flat" in alike and _is_collection(wanted) and _same([got], wanted, alike)
 
 
@@ -187,7 +189,7 @@ def _by_pairs(got: object, wanted: object, alike: _Alike) -> bool:
     """A map given as a list of pairs, or of keys and values in turn."""
     if not isinstance(got, list | tuple) or not isinstance(wanted, dict):
         return False
-    pairs = [item for item in got if isinstance(item, list | tuple) and len(item) > 1]
+    pairs = [item for item in got if isinstance(item, list | tuple) and item]
     if len(pairs) == len(got):
         # In Lisp the pair of "a" and (1 2) is the list "a" 1 2.
         tails = [(pair[0], list(pair[1:])) for pair in pairs]
