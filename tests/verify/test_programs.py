@@ -65,8 +65,10 @@ ANSWERS = {
     "(define (fail s) (error s))\n(define (spin) (spin))\n(define (leave) (exit 0))\n",
     "commonlisp": '(defun inc (n) (+ n 1))\n(defun say (s) (format t "~a~%" s))\n'
     "(defun fail (s) (error s))\n(defun spin () (loop))\n(defun leave () (sb-ext:exit))\n",
+    "prolog": "inc(N, M) :- M is N + 1.\nsay(S) :- writeln(S).\nfail(S) :- throw(S).\n"
+    "spin :- repeat, false.\nleave :- halt.\n",
 }
-SUM, LISP_SUM = "n + 1", "(+ n 1)"
+SUM, LISP_SUM, PROLOG_SUM = "n + 1", "(+ n 1)", "N + 1"
 # What makes them no program, where a sum that lacks a part is none or is still one.
 BROKEN = {
     "bash": ("n + 1))", "n + 1)"),
@@ -75,6 +77,12 @@ BROKEN = {
     "scheme": (LISP_SUM, "(+ n 1"),
     "racket": (LISP_SUM, "(+ n 1"),
     "commonlisp": (LISP_SUM, "(+ n 1"),
+    "prolog": (PROLOG_SUM, "N +"),
+}
+# What makes them use a name that nothing has.
+UNKNOWN = {
+    **dict.fromkeys(("scheme", "racket", "commonlisp"), (LISP_SUM, "(+ m 1)")),
+    "prolog": (PROLOG_SUM, "m + 1"),
 }
 CALLS = ("inc(41)", "say('é')", "fail('no')", "leave()", "inc(1)", "spin()", "inc(2)")
 
@@ -109,7 +117,7 @@ def test_each_call_is_told_whatever_the_others_do(language: str, sandbox: Isolat
 def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolation) -> None:
     broken = ANSWERS[language].replace(*BROKEN.get(language, (SUM, "n +")), 1)
     assert run(language, broken, CALLS[:1], sandbox).trouble == "syntax"
-    nameless = ANSWERS[language].replace(SUM, "m + 1", 1).replace(LISP_SUM, "(+ m 1)", 1)
+    nameless = ANSWERS[language].replace(*UNKNOWN.get(language, (SUM, "m + 1")), 1)
     unknown = run(language, nameless, CALLS[:1], sandbox)
     if unknown.trouble != "compile":
         # Scripts find out when they get there, or take it for nothing.

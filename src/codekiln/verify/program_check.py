@@ -151,7 +151,7 @@ def _judged(example: Example, case: CaseResult, expected: object, recipe: Recipe
         return ExampleRun(example.call or "", wanted(example), observed, passed, outcome)
 
     value = result_of(case, recipe)
-    has_raised = case.kind == "raised" or (recipe.prints and case.value is False)
+    has_raised = case.kind == "raised" or (recipe.failure and case.value is False)
     if has_raised and example.raises is not None:
         # What errors are called differs between languages.
         return told("passed", f"{case.name}: {case.why}")

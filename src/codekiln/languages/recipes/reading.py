@@ -40,6 +40,7 @@ class Recipe:
     syntax_error: str = r"(?!)"
     alike: tuple[str, ...] = ()
     prints: bool = False
+    failure: bool = False
     exit_raises: bool = False
     folder: str = ""
     host: tuple[str, ...] = ()
