@@ -67,6 +67,8 @@ ANSWERS = {
     "(defun fail (s) (error s))\n(defun spin () (loop))\n(defun leave () (sb-ext:exit))\n",
     "prolog": "inc(N, M) :- M is N + 1.\nsay(S) :- writeln(S).\nfail(S) :- throw(S).\n"
     "spin :- repeat, false.\nleave :- halt.\n",
+    "erlang": 'inc(N) -> N + 1.\nsay(S) -> io:format("~ts~n", [S]).\nfail(S) -> error(S).\n'
+    "spin() -> spin().\nleave() -> halt(0).\n",
 }
 SUM, LISP_SUM, PROLOG_SUM = "n + 1", "(+ n 1)", "N + 1"
 # What makes them no program, where a sum that lacks a part is none or is still one.
@@ -78,11 +80,13 @@ BROKEN = {
     "racket": (LISP_SUM, "(+ n 1"),
     "commonlisp": (LISP_SUM, "(+ n 1"),
     "prolog": (PROLOG_SUM, "N +"),
+    "erlang": (PROLOG_SUM, "N +"),
 }
 # What makes them use a name that nothing has.
 UNKNOWN = {
     **dict.fromkeys(("scheme", "racket", "commonlisp"), (LISP_SUM, "(+ m 1)")),
     "prolog": (PROLOG_SUM, "m + 1"),
+    "erlang": (PROLOG_SUM, "M + 1"),
 }
 CALLS = ("inc(41)", "say('é')", "fail('no')", "leave()", "inc(1)", "spin()", "inc(2)")
 
