@@ -69,6 +69,8 @@ ANSWERS = {
     "spin :- repeat, false.\nleave :- halt.\n",
     "erlang": 'inc(N) -> N + 1.\nsay(S) -> io:format("~ts~n", [S]).\nfail(S) -> error(S).\n'
     "spin() -> spin().\nleave() -> halt(0).\n",
+    "elixir": "def inc(n), do: n + 1\ndef say(s), do: IO.puts(s)\ndef fail(s), do: raise(s)\n"
+    "def spin(), do: spin()\ndef leave(), do: System.halt(0)\n",
 }
 SUM, LISP_SUM, PROLOG_SUM = "n + 1", "(+ n 1)", "N + 1"
 # What makes them no program, where a sum that lacks a part is none or is still one.
@@ -76,6 +78,7 @@ BROKEN = {
     "bash": ("n + 1))", "n + 1)"),
     "tcl": ("n + 1}", "n + 1"),
     "r": (SUM, "n + )"),
+    "elixir": (SUM, "n + )"),
     "scheme": (LISP_SUM, "(+ n 1"),
     "racket": (LISP_SUM, "(+ n 1"),
     "commonlisp": (LISP_SUM, "(+ n 1"),
