@@ -2,8 +2,8 @@
 
 programs/conformance.toml has the programs and their checks, programs/LANGUAGE.toml the answers:
 `right` ones by program; `wrong` ones as what of the right one is replaced, and by what; and an
-`echo`, where the language has no fixed types, that gives back what it gets. Compiled languages are
-tried on few programs, unless CODEKILN_ALL_LANGUAGES is set.
+`echo`, where the language has no fixed types, that gives back what it gets. Languages that compile
+or start slowly are tried on few programs, unless CODEKILN_ALL_LANGUAGES is set.
 """
 
 from __future__ import annotations
@@ -92,12 +92,13 @@ def asked(kind: str) -> list[tuple[str, str]]:
         (language, name)
         for language, answers in ANSWERS.items()
         for name in getattr(answers, kind)
-        if IS_ALL or not is_compiled(recipe_of(language)) or PROGRAMS[name].get("quick")
+        if IS_ALL or not is_slow(recipe_of(language)) or PROGRAMS[name].get("quick")
     ]
 
 
-def is_compiled(recipe: Recipe) -> bool:
-    return not set(recipe.products) <= set(recipe.files)
+def is_slow(recipe: Recipe) -> bool:
+    is_compiled = not set(recipe.products) <= set(recipe.files)
+    return is_compiled or recipe.load_s >= 3.0
 
 
 def task_of(language: str, program: dict[str, Any]) -> Task:

@@ -65,6 +65,9 @@ ANSWERS = {
     "(define (fail s) (error s))\n(define (spin) (spin))\n(define (leave) (exit 0))\n",
     "commonlisp": '(defun inc (n) (+ n 1))\n(defun say (s) (format t "~a~%" s))\n'
     "(defun fail (s) (error s))\n(defun spin () (loop))\n(defun leave () (sb-ext:exit))\n",
+    "clojure": "(defn inc [n] (+ n 1))\n(defn say [s] (println s))\n"
+    "(defn fail [s] (throw (Exception. s)))\n(defn spin [] (recur))\n"
+    "(defn leave [] (System/exit 0))\n",
     "prolog": "inc(N, M) :- M is N + 1.\nsay(S) :- writeln(S).\nfail(S) :- throw(S).\n"
     "spin :- repeat, false.\nleave :- halt.\n",
     "erlang": 'inc(N) -> N + 1.\nsay(S) -> io:format("~ts~n", [S]).\nfail(S) -> error(S).\n'
@@ -82,12 +85,13 @@ BROKEN = {
     "scheme": (LISP_SUM, "(+ n 1"),
     "racket": (LISP_SUM, "(+ n 1"),
     "commonlisp": (LISP_SUM, "(+ n 1"),
+    "clojure": (LISP_SUM, "(+ n 1"),
     "prolog": (PROLOG_SUM, "N +"),
     "erlang": (PROLOG_SUM, "N +"),
 }
 # What makes them use a name that nothing has.
 UNKNOWN = {
-    **dict.fromkeys(("scheme", "racket", "commonlisp"), (LISP_SUM, "(+ m 1)")),
+    **dict.fromkeys(("scheme", "racket", "commonlisp", "clojure"), (LISP_SUM, "(+ m 1)")),
     "prolog": (PROLOG_SUM, "m + 1"),
     "erlang": (PROLOG_SUM, "M + 1"),
 }
