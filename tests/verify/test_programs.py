@@ -159,10 +159,13 @@ def test_answers_are_judged_by_their_examples(
         assert [run.passed for run in assessment.example_runs] == [True, True]
 
 
+@pytest.mark.parametrize("host", [(), ("no-such-tool", "--where")])
 def test_where_the_tools_are_missing_an_answer_stays_unverified(
-    sandbox: Isolation, monkeypatch: pytest.MonkeyPatch
+    host: tuple[str, ...], sandbox: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    absent = replace(recipe_of("javascript"), language="absent", tools=(("no-such-tool",),))
+    absent = replace(
+        recipe_of("javascript"), language=f"absent {host}", tools=(("no-such-tool",),), host=host
+    )
     monkeypatch.setattr(program_check, "recipe_of", lambda _: absent)
     task = Task("Count.", "javascript", (Example("", "f([])", "0"),), entry_point="f")
     assessment = assess("const f = (a) => a.length;", task, isolation=sandbox)

@@ -8,6 +8,7 @@ a check gave what it should.
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
 from pathlib import Path
 
@@ -119,9 +120,14 @@ def _missing(recipe: Recipe, isolation: Isolation) -> str:
     what = f"{recipe.language} programs cannot be run here; they need {recipe.needs}"
     if recipe.folder and not Path(toolchain_folder(recipe)).is_dir():
         return what
-    for tool in recipe.tools:
-        result = isolation.run(Program(argv=("sh", "-c", f"command -v {shlex.quote(tool[0])}")))
-        if result.exit_code != 0 and not recipe.host:
+    for name, *_ in recipe.tools:
+        if recipe.host:
+            # Its folder is only shown to programs; what is on the path here says where it is.
+            is_here = shutil.which(name) is not None
+        else:
+            found = isolation.run(Program(argv=("sh", "-c", f"command -v {shlex.quote(name)}")))
+            is_here = found.exit_code == 0
+        if not is_here:
             return what
     return ""
 
