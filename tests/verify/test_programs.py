@@ -124,6 +124,39 @@ def test_each_call_is_told_whatever_the_others_do(language: str, sandbox: Isolat
     assert "no" in done.cases[2].why
 
 
+# An answer may have functions of its own by the names of those that write, and quiet the others.
+QUIET = {
+    "javascript": "console.log = process.stdout.write = () => {}; const Buffer = 0, hex = 0;\n",
+    "ruby": "def print(*) = nil\ndef hex(*) = nil\nrequire 'stringio'\n$stdout = StringIO.new\n",
+    "php": "<?php ob_start(); function write() {} function hex() {} ?>",
+    "perl": "close STDOUT; sub hex_of {} sub show {} sub syswrite {}\n",
+    "lua": "print, io.write, hex, show, string.format, table.concat = nil\n",
+    "bash": "printf() { :; }\necho() { builtin echo quiet; }\nod() { :; }\nset -eu\nIFS=,\n",
+    "tcl": "proc puts args {}\nproc say args {}\nproc hex args {}\nset token 0\n",
+    "r": "cat <- paste <- print <- hex <- say <- lapply <- function(...) NULL\n",
+    "matlab": "function printf(varargin)\nend\nfunction disp(x)\nend\n",
+    "scheme": "(define (display . x) x)\n(define (hex x) x)\n(define token 0)\n(define map 0)\n",
+    "racket": "#lang racket\n(define (display x) x)\n(define (hex x) x)\n(define token 0)\n",
+    "commonlisp": "(defun say (&rest x) x)\n(defun hex (x) x)\n"
+    "(setf *standard-output* (make-broadcast-stream))\n",
+    "clojure": "(defn say [& x])\n(defn hex [x])\n(alter-var-root #'println (constantly list))\n",
+    "prolog": ":- dynamic hex/2, say/2.\nhex(_, _) :- fail.\nshow(_, _) :- fail.\n",
+    "elixir": "def hex(x), do: x\n",
+}
+
+
+@pytest.mark.parametrize("language", sorted(QUIET))
+def test_what_an_answer_calls_its_own_does_not_touch_the_driver(
+    language: str, sandbox: Isolation
+) -> None:
+    code = QUIET[language] + ANSWERS[language].replace("#lang racket\n", "")
+    done = run(language, code, CALLS[:1], sandbox)
+    assert (done.trouble, done.why) == ("", "")
+    recipe = recipe_of(language)
+    wanted = 42 if language != "bash" else "quiet"
+    assert same(result_of(done.cases[0], recipe), wanted, recipe.alike)
+
+
 @pytest.mark.parametrize("language", sorted(ANSWERS))
 def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolation) -> None:
     broken = ANSWERS[language].replace(*BROKEN.get(language, (SUM, "n +")), 1)

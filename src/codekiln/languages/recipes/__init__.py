@@ -2,7 +2,8 @@
 
     like           the language whose recipe holds where this one says nothing: it is compiled to it
     needs          what has to be installed, for people
-    tools          commands that must be on the path, each with the arguments that tell its version
+    tools          commands that must be on the path, each with the arguments that tell its version,
+                   where it tells one
     install        packages by source: debian, npm, pypi
     files          what the first step gets: texts by name, with placeholders
     compile        the command of the first step; none where nothing is compiled
@@ -55,7 +56,9 @@ NUMBER`, calls, then prints `TOKEN value` and the value's lines, or `TOKEN raise
 error's name and message, and at last `TOKEN end`. What the answer prints stands in between. An
 answer that does not load is `TOKEN syntax HEX HEX`, `TOKEN load HEX HEX` where it fails as it runs,
 or `TOKEN compile HEX HEX` where names or types are wrong. The driver keeps what it writes with
-before the answer is loaded, and knows no expected values.
+before the answer is loaded, and knows no expected values. Where there is one kind of number, whole
+ones go as `i`; a function is also found by its name with - for _ in Lisps, in a class, module or
+package of the answer, and without being exported.
 """
 
 from codekiln.languages.recipes.reading import Recipe, recipe_languages, recipe_of
