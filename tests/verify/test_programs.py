@@ -14,6 +14,7 @@ from codekiln.verify.program_check import missing_tools, result_of, toolchain_fo
 from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import neutral_call
 from codekiln.verify.programs.runner import ProgramRun, run_cases
+from codekiln.verify.programs.wire import Single
 
 # A function that adds one, one that prints, one that fails, one that never ends, one that ends all.
 ANSWERS = {
@@ -167,6 +168,25 @@ def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolatio
         # Scripts find out when they get there, or take it for nothing.
         given = result_of(unknown.cases[0], recipe_of(language))
         assert unknown.cases[0].kind == "raised" or not same(given, 42, ("texts",))
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("cpp", "float third(float x) { return x / 3; }"),
+        ("rust", "fn third(x: f32) -> f32 { x / 3.0 }"),
+        ("java", "static float third(float x) { return x / 3; }"),
+        ("commonlisp", "(defun third-of (x) (/ (coerce x 'single-float) 3))"),
+        ("matlab", "function y = third(x)\n  y = single(x) / 3;\nend"),
+    ],
+)
+def test_single_precision_is_enough_where_a_program_uses_it(
+    language: str, code: str, sandbox: Isolation
+) -> None:
+    call = "third_of(1.0)" if language == "commonlisp" else "third(1.0)"
+    value = run(language, code, (call,), sandbox).cases[0].value
+    assert isinstance(value, Single)
+    assert same(value, 1 / 3)
 
 
 @pytest.mark.parametrize(
