@@ -11,10 +11,9 @@ import platform
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,10 +23,13 @@ import psutil
 
 from codekiln.core.settings import Settings, load_settings
 from codekiln.generation.environment import processor_facts, processor_name
+from codekiln.languages import get_language
+from codekiln.languages.recipes import recipe_languages, recipe_of
 from codekiln.models import ModelStatus, list_models
 from codekiln.models.progress import format_bytes
 from codekiln.sandbox import IsolationLevel, available_isolations
 from codekiln.typeflow.oracles import find_oracle, oracle_languages
+from codekiln.verify.program_check import toolchain_folder
 
 State = Literal["ok", "absent", "problem"]
 
@@ -262,17 +264,28 @@ def _type_checkers() -> Iterator[Diagnosis]:
 
 
 def _toolchains() -> Iterator[Diagnosis]:
-    file = resources.files("codekiln.cli") / "toolchains.toml"
-    for tool in tomllib.loads(file.read_text(encoding="utf-8"))["toolchain"]:
-        name, path = f"toolchain {tool['name']}", shutil.which(tool["command"])
+    with ThreadPoolExecutor() as pool:
+        yield from pool.map(_toolchain, recipe_languages())
+
+
+def _toolchain(language: str) -> Diagnosis:
+    """Whether examples in a language can be run; of a tool without a version only where it is."""
+    recipe = recipe_of(language)
+    name = f"toolchain {get_language(language).display_name}"
+    packages = " ".join(recipe.install.get("debian", ()))
+    remedy = f"apt install {packages} ({recipe.needs})" if packages else recipe.needs
+    found = [(tool, shutil.which(tool[0])) for tool in recipe.tools]
+    for tool, path in found:
         if path is None:
-            yield Diagnosis(name, "absent", f"no {tool['command']}; not needed yet", tool["remedy"])
-            continue
-        works, said = _tool_version(path, tool["version"])
-        if works:
-            yield Diagnosis(name, "ok", said)
-        else:
-            yield Diagnosis(name, "absent", f"it does not work: {said}", tool["remedy"])
+            detail = f"no {tool[0]}; answers are not run without it"
+            return Diagnosis(name, "absent", detail, remedy)
+    if recipe.folder and not Path(toolchain_folder(recipe)).is_dir():
+        return Diagnosis(name, "absent", "not set up; answers are not run without it", recipe.needs)
+    (_, *arguments), path = found[0]
+    works, said = _tool_version(str(path), arguments) if arguments else (True, str(path))
+    if works:
+        return Diagnosis(name, "ok", said)
+    return Diagnosis(name, "absent", f"it does not work: {said}", remedy)
 
 
 def _tool_version(path: str, arguments: list[str]) -> tuple[bool, str]:

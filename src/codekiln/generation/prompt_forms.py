@@ -11,7 +11,16 @@ from typing import cast
 
 from codekiln.core.errors import CodekilnError, UsageError
 
-_BLOCKS = ("context", "description", "signature", "skeleton", "examples", "constraints", "stub")
+_BLOCKS = (
+    "context",
+    "description",
+    "signature",
+    "skeleton",
+    "examples",
+    "constraints",
+    "advice",
+    "stub",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,7 @@ def _parts(task: Task, language: Language, context: Sequence[ContextFile]) -> di
         "skeleton": _fenced(skeleton, fence, language.fence),
         "examples": closed_fences("\n".join(examples)),
         "stub": _stub(task, language, description, signature, examples),
+        "advice": language.prompt,
         "constraints": closed_fences("\n".join(f"- {item}" for item in task.constraints)),
     }
 

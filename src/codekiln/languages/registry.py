@@ -199,7 +199,7 @@ def _read_entry(index: int, entry: object) -> Language:
 
     def text(key: str) -> str:
         value = fields[key]
-        if not isinstance(value, str) or (not value and key != "line_comment"):
+        if not isinstance(value, str) or (not value and key not in ("line_comment", "grammar")):
             raise CodekilnError(f"{label}: {key!r} must be a text, not {value!r}")
         return value
 
@@ -226,6 +226,8 @@ def _read_entry(index: int, entry: object) -> Language:
         raise CodekilnError(f"{label}: 'block_comment' must be an opening and a closing text")
     if text("name") != _fold(text("name")):
         raise CodekilnError(f"{label}: the name must be lower case")
+    if not text("grammar") and text("validity") != Validity.RUN:
+        raise CodekilnError(f"{label} has no grammar and is not run: nothing would check it")
     if not texts("fences"):
         raise CodekilnError(f"{label}: 'fences' must hold at least one tag")
     for interpreter in texts("shebangs"):

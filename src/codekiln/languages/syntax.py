@@ -2,7 +2,8 @@
 
 Covered: what the grammar calls an error or a missing token. Not covered: anything beyond
 grammar (scopes, types, duplicate parameters), and tree-sitter grammars are lenient: Python's
-accepts `print x`. The parser is loaded on first use.
+accepts `print x`. A language without a grammar has no tree and no errors. The parser is loaded on
+first use.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from codekiln.core.errors import CodekilnError
+from codekiln.core.errors import CodekilnError, UsageError
 from codekiln.languages.registry import Language, get_language
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class SyntaxIssue:
 def parse(language: Language | str, code: str) -> SyntaxTree:
     """The syntax tree of `code`; always there, with error nodes where the code is wrong.
 
-    Raises UsageError for an unknown language name.
+    Raises UsageError for the name of a language that is unknown or has no grammar.
     """
     known = language if isinstance(language, Language) else get_language(language)
     # A lone surrogate cannot be UTF-8; "?" keeps columns in place and is an error in most places.
@@ -70,7 +71,10 @@ def syntax_errors(language: Language | str, code: str) -> tuple[SyntaxIssue, ...
     >>> syntax_errors("python", "def f(:\\n    return 1\\n")[0].line
     1
     """
-    tree = parse(language, code)
+    known = language if isinstance(language, Language) else get_language(language)
+    if not known.grammar:
+        return ()
+    tree = parse(known, code)
     if not tree.has_error:
         return ()
     lines = tree.source.split(b"\n")
@@ -81,6 +85,8 @@ def _parser(language: Language) -> Parser:
     # get_parser keeps loaded grammars; a parser itself is cheap and must not cross threads.
     from tree_sitter_language_pack import get_parser
 
+    if not language.grammar:
+        raise UsageError(f"there is no grammar of {language.display_name}")
     try:
         return get_parser(cast("SupportedLanguage", language.grammar))
     except LookupError as error:

@@ -39,6 +39,9 @@ _CANDIDATES = (
     "/etc/ld.so.cache",
     "/etc/alternatives",
     "/etc/ssl/openssl.cnf",
+    # Debian keeps here what these need to start.
+    "/etc/R",
+    "/etc/racket",
 )
 _PYTHON_FOLDERS = ("bin", "lib", "lib64")
 

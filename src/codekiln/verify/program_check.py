@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 import time
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from codekiln.languages.recipes import Recipe, recipe_languages, recipe_of
 from codekiln.sandbox import Isolation, Program
 from codekiln.verify.checks import Trial
 from codekiln.verify.judgement import CHECK, Outcome, wanted
+from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import NeutralCall, neutral_call, neutral_value
 from codekiln.verify.programs.runner import CaseResult, ProgramRun, run_cases
-from codekiln.verify.programs.wire import NotNeutralError, Other, same
+from codekiln.verify.programs.wire import NotNeutralError, Other
 from codekiln.verify.values import canonical, one_line, show
 from codekiln.verify.varied_inputs import varied_sessions
 
@@ -89,7 +91,7 @@ class ProgramCheck:
         in_order = tuple(runs[place] for place in sorted(runs))
         verdict, detail = _verdict(in_order, program, missing)
         if verdict is Verdict.PASSED and varied:
-            trial.outputs = tuple(map(_look, program.cases[len(ready) :]))
+            trial.outputs = tuple(_look(case, recipe) for case in program.cases[len(ready) :])
             trial.behaviour = _short_hash("\0".join(trial.outputs))
         return CheckReport(
             check=self.name,
@@ -123,13 +125,26 @@ def forget_tools() -> None:
     _MISSING.clear()
 
 
+def result_of(case: CaseResult, recipe: Recipe) -> object:
+    """What a call gave: what it printed, in a language where that is a result."""
+    has_printed = recipe.prints and bool(case.printed.strip())
+    if has_printed and (case.value is None or isinstance(case.value, bool)):
+        return case.printed.removesuffix("\n")
+    return case.value
+
+
 def _missing(recipe: Recipe, isolation: Isolation) -> str:
     what = f"{recipe.language} programs cannot be run here; they need {recipe.needs}"
     if recipe.folder and not Path(toolchain_folder(recipe)).is_dir():
         return what
-    for tool in recipe.tools:
-        result = isolation.run(Program(argv=("sh", "-c", f"command -v {shlex.quote(tool[0])}")))
-        if result.exit_code != 0 and not recipe.host:
+    for name, *_ in recipe.tools:
+        if recipe.host:
+            # Its folder is only shown to programs; what is on the path here says where it is.
+            is_here = shutil.which(name) is not None
+        else:
+            found = isolation.run(Program(argv=("sh", "-c", f"command -v {shlex.quote(name)}")))
+            is_here = found.exit_code == 0
+        if not is_here:
             return what
     return ""
 
@@ -163,11 +178,11 @@ def _varied(task: Task, count: int) -> list[NeutralCall]:
     return found
 
 
-def _look(case: CaseResult) -> str:
+def _look(case: CaseResult, recipe: Recipe) -> str:
     """Equal for cases that did the same; what is no value stands behind a "!"."""
     if case.kind != "value":
         return f"!{case.kind}"
-    value = case.value
+    value = result_of(case, recipe)
     return _short_hash(value.text if isinstance(value, Other) else canonical(value))
 
 
@@ -180,18 +195,18 @@ def _judged(example: Example, case: CaseResult, expected: object, recipe: Recipe
         passed = outcome == "passed"
         return ExampleRun(example.call or "", wanted(example), observed, passed, outcome)
 
-    if case.kind == "raised" and example.raises is not None:
+    value = result_of(case, recipe)
+    has_raised = case.kind == "raised" or (recipe.failure and case.value is False)
+    if has_raised and example.raises is not None:
         # What errors are called differs between languages.
         return told("passed", f"{case.name}: {case.why}")
     if case.kind != "value":
         said = f"{case.name}: {case.why}" if case.name else case.why
         return told(_KINDS[case.kind], said)
-    observed = case.value.text if isinstance(case.value, Other) else show(case.value)
+    observed = value.text if isinstance(value, Other) else show(value)
     if example.raises is not None:
         return told("wrong_output", f"{observed}, no error")
-    if example.expected is not None and not same(
-        case.value, expected, text_keys=recipe.text_keys, bits=recipe.bits
-    ):
+    if example.expected is not None and not same(value, expected, recipe.alike):
         return told("wrong_output", observed)
     if example.stdout is not None and _plain(case.printed) != _plain(example.stdout):
         return told("wrong_output", f"printed {show(case.printed)}")

@@ -24,8 +24,8 @@ class SyntaxCheck:
     cost = 10
 
     def applies(self, task: Task) -> bool:
-        """Every language of the registry has a grammar."""
-        return True
+        """Languages that have a grammar."""
+        return bool(get_language(task.language).grammar)
 
     def run(self, trial: Trial) -> CheckReport:
         """One finding per broken place."""

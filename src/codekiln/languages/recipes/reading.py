@@ -12,6 +12,10 @@ from typing import Any
 
 from codekiln.core.errors import CodekilnError, UsageError
 
+_EMPTY = "null|true|false|text|list|map"
+_ALIKE = re.compile(
+    f"keys|bits|texts|lines|vectors|flat|values|pairs|names|indices|codes|({_EMPTY})=({_EMPTY})"
+)
 _PLACEHOLDER = re.compile(r"@([A-Z]+)@")
 SOURCES = ("debian", "npm", "pypi")
 
@@ -25,8 +29,8 @@ class Recipe:
     tools: tuple[tuple[str, ...], ...]
     run: tuple[str, ...]
     files: Mapping[str, str]
-    call: str
     install: Mapping[str, tuple[str, ...]]
+    call: str = ""
     compile: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     run_files: Mapping[str, str] | None = None
@@ -34,8 +38,10 @@ class Recipe:
     processes: int = 32
     load_s: float = 1.0
     syntax_error: str = r"(?!)"
-    text_keys: bool = False
-    bits: bool = False
+    alike: tuple[str, ...] = ()
+    prints: bool = False
+    failure: bool = False
+    exit_raises: bool = False
     folder: str = ""
     host: tuple[str, ...] = ()
     unit: str = r"(?!)"
@@ -96,11 +102,14 @@ def read_recipe(language: str, text: str, others: Mapping[str, str] | None = Non
     for name in table:
         if name not in known or name == "language":
             raise CodekilnError(f"the recipe of {language} has an unknown field {name!r}")
-    for name in ("needs", "tools", "run", "files", "call", "install"):
+    for name in ("needs", "tools", "run", "files", "install"):
         if name not in table:
             raise CodekilnError(f"the recipe of {language} lacks {name!r}")
     if not set(table["install"]) <= set(SOURCES):
         raise CodekilnError(f"the recipe of {language} installs from {sorted(table['install'])}")
+    for word in table.get("alike", ()):
+        if not _ALIKE.fullmatch(word):
+            raise CodekilnError(f"the recipe of {language} has an unknown word {word!r} in alike")
     for name in ("products", "run_files"):
         if name in table and not table.get("compile"):
             raise CodekilnError(f"the recipe of {language} has {name!r} but compiles nothing")

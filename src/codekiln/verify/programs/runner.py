@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, cast
 
 from codekiln.core.errors import SandboxError
 from codekiln.languages.recipes import Recipe
@@ -120,7 +120,7 @@ def run_cases(
                 read_only=shown,
             )
         )
-        parsed = _Output(result, token)
+        parsed = _Output(result, token, exit_raises=recipe.exit_raises)
         if parsed.trouble:
             return ProgramRun((), parsed.trouble, parsed.why, isolation.name)
         if not parsed.cases:
@@ -195,7 +195,7 @@ def _how(result: RunResult) -> str:
 class _Output:
     """What one process said about the cases that it began."""
 
-    def __init__(self, result: RunResult, token: str) -> None:
+    def __init__(self, result: RunResult, token: str, *, exit_raises: bool) -> None:
         self.cases: list[CaseResult] = []
         self.trouble: Trouble = ""
         self.why = ""
@@ -216,14 +216,16 @@ class _Output:
                     self.cases.append(CaseResult("raised", None, printed, name, message))
                 case "end":
                     printed = None
-                case "syntax" | "load":
+                case "syntax" | "compile" | "load":
                     name, message = (_text(text) for text in [*said, "", ""][:2])
-                    self.trouble = "syntax" if word == "syntax" else "load"
+                    self.trouble = cast(Trouble, word)
                     self.why = f"{name}: {message}" if name else message
                 case _:
                     pass
         if printed is not None:
             kind: CaseKind = _LIMITS.get(result.outcome, "died")
+            if exit_raises and result.exit_code:
+                kind = "raised"
             self.cases.append(CaseResult(kind, None, printed, "", _how(result)))
             self.is_cut = True
 

@@ -4,6 +4,7 @@ n            nothing (null, nil, None)
 b 0 | b 1    false, true
 i DIGITS     a whole number of any size
 d NUMBER     a floating-point number: decimal or exponent form, or inf, -inf, nan
+f NUMBER     a floating-point number of single precision
 s HEX        text, its UTF-8 bytes in hexadecimal digits
 l COUNT      a list: that many values follow
 t COUNT      a tuple likewise
@@ -13,7 +14,6 @@ o HEX        something that none of these is, as the driver's language shows it
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -30,6 +30,10 @@ class Other:
     """A value of which only its look is known."""
 
     text: str
+
+
+class Single(float):
+    """A floating-point number of single precision: seven digits of it mean something."""
 
 
 def encode(value: object, depth: int = 0) -> Iterator[str]:
@@ -95,41 +99,7 @@ _SCALARS: Mapping[str, Callable[[str], object]] = {
     "b": lambda digit: bool(int(digit)),
     "i": int,
     "d": float,
+    "f": Single,
     "s": _text,
     "o": lambda digits: Other(_text(digits)),
 }
-
-
-def same(got: object, wanted: object, *, text_keys: bool = False, bits: bool = False) -> bool:
-    """Whether a value is the one that was wanted, as far as languages can tell them apart.
-
-    Numbers are compared by value, floats to nine digits; lists and tuples are sequences.
-    `text_keys`: keys of maps are texts. `bits`: there are no truth values but 0 and 1.
-    """
-    if isinstance(got, bool) or isinstance(wanted, bool):
-        if bits and isinstance(wanted, bool):
-            return got in (int(wanted), wanted)
-        return isinstance(got, bool) and isinstance(wanted, bool) and got == wanted
-    if isinstance(got, int | float) and isinstance(wanted, int | float):
-        if isinstance(got, int) and isinstance(wanted, int):
-            return got == wanted
-        if math.isnan(got) or math.isnan(wanted):
-            return math.isnan(got) and math.isnan(wanted)
-        return got == wanted or math.isclose(got, wanted, rel_tol=1e-9, abs_tol=1e-12)
-    if isinstance(got, list | tuple) and isinstance(wanted, list | tuple):
-        return len(got) == len(wanted) and all(
-            same(a, b, text_keys=text_keys, bits=bits) for a, b in zip(got, wanted, strict=True)
-        )
-    if isinstance(got, dict) and isinstance(wanted, dict):
-        mine = {_key(key, text_keys): value for key, value in got.items()}
-        theirs = {_key(key, text_keys): value for key, value in wanted.items()}
-        return mine.keys() == theirs.keys() and all(
-            same(mine[key], theirs[key], text_keys=text_keys, bits=bits) for key in mine
-        )
-    return type(got) is type(wanted) and got == wanted
-
-
-def _key(key: object, text_keys: bool) -> object:
-    if not text_keys:
-        return key
-    return str(key).lower() if isinstance(key, bool) else str(key)
