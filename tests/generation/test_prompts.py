@@ -20,6 +20,7 @@ from codekiln.generation.prompts import (
     fence_for,
 )
 from codekiln.generation.tasks import read_task
+from codekiln.languages import get_language
 
 TASK = Task(
     description="Add two numbers.",
@@ -288,3 +289,10 @@ def test_a_broken_form_is_refused_naming_the_fault(change: tuple[str, str], comp
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(UsageError, match=r"'fancy'.*default"):
         prompt_form("fancy")
+
+
+def test_what_the_registry_advises_is_told() -> None:
+    advice = get_language("bash").prompt
+    assert advice
+    assert advice in build(Task("Add.", language="bash")).messages[-1].content
+    assert "None" not in build(Task("Add.", language="c")).messages[-1].content
