@@ -27,6 +27,23 @@ CODES = {
     "undefined": "def f(x):\n    if x == [1]:\n        return 2\n    return y\n",
     "odd": "\udc80\0",
 }
+# A check of other languages than Python is held to one that every Debian has.
+PERL = dataclasses.replace(TASK, language="perl")
+PERL_CODES = {
+    "right": "sub f { my ($x) = @_; return scalar(@$x) + 1; }\n",
+    "wrong": "sub f { my ($x) = @_; return scalar(@$x); }\n",
+    "broken": "sub f { my ($x = @_;\n",
+    "crashing": "die 'no';\n",
+    "hanging": "while (1) {}\n",
+    "leaving": "exit 0;\n",
+    "undefined": "sub f { return g(1); }\n",
+    "odd": "\udc80\0",
+}
+
+
+def case_of(check: Check, kind: str) -> tuple[str, Task]:
+    """The code of a kind, and the task, in a language that the check is for."""
+    return (PERL_CODES[kind], PERL) if check.name == "programs" else (CODES[kind], TASK)
 
 
 def trial(code: str, isolation: Isolation, task: Task = TASK) -> Trial:
@@ -41,8 +58,12 @@ def test_names_are_unique_and_costs_ascend() -> None:
 
 @pytest.mark.parametrize("check", DEFAULT_CHECKS, ids=lambda check: check.name)
 @pytest.mark.parametrize("kind", CODES)
-def test_a_report_is_consistent(check: Check, kind: str, bare: Isolation) -> None:
-    report = check.run(trial(CODES[kind], bare))
+def test_a_report_is_consistent(
+    check: Check, kind: str, bare: Isolation, sandbox: Isolation
+) -> None:
+    code, task = case_of(check, kind)
+    # Programs have files, which only the real one lays out.
+    report = check.run(trial(code, sandbox if task is PERL else bare, task))
     failed = report.verdict not in (Verdict.PASSED, Verdict.UNVERIFIED)
     assert report.check == check.name
     assert any(finding.severity == "error" for finding in report.findings) == failed
@@ -60,16 +81,18 @@ def test_a_report_is_consistent(check: Check, kind: str, bare: Isolation) -> Non
 
 @pytest.mark.parametrize("check", DEFAULT_CHECKS, ids=lambda check: check.name)
 def test_a_check_says_the_same_twice_and_leaves_the_task_alone(
-    check: Check, bare: Isolation
+    check: Check, bare: Isolation, sandbox: Isolation
 ) -> None:
+    code, task = case_of(check, "wrong")
+    isolation = sandbox if task is PERL else bare
     reports = [
-        dataclasses.replace(check.run(trial(CODES["wrong"], bare)), seconds=0.0) for _ in range(2)
+        dataclasses.replace(check.run(trial(code, isolation, task)), seconds=0.0) for _ in range(2)
     ]
     assert reports[0] == reports[1]
 
 
 @pytest.mark.parametrize("check", DEFAULT_CHECKS, ids=lambda check: check.name)
 def test_a_check_decides_by_the_task_whether_it_applies(check: Check) -> None:
-    assert check.applies(TASK)
+    assert check.applies(case_of(check, "right")[1])
     empty = Task("Nothing to go by", language="rust")
     assert check.applies(empty) == (check.name == "syntax")

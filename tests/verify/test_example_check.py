@@ -275,11 +275,13 @@ def test_a_script_without_examples_is_compiled_but_not_run(bare: Isolation) -> N
 
 
 def test_other_languages_are_parsed_and_stay_unverified(bare: Isolation) -> None:
-    rust = task(ex("f(1)", "1"), language="rust")
-    fine = run("fn f(x: i32) -> i32 { x }\n", rust, bare)
+    solidity = task(ex("f(1)", "1"), language="solidity")
+    fine = run(
+        "contract C { function f(int x) public pure returns (int) { return x; } }\n", solidity, bare
+    )
     assert fine.verdict is Verdict.UNVERIFIED
-    assert "rust" in fine.reports[-1].detail
-    assert run("fn f(x: i32 -> { x }\n", rust, bare).verdict is Verdict.SYNTAX_ERROR
+    assert "Solidity" in fine.reports[-1].detail
+    assert run("contract C { function f(int x }\n", solidity, bare).verdict is Verdict.SYNTAX_ERROR
 
 
 def test_a_method_may_have_the_name_of_a_builtin(bare: Isolation) -> None:

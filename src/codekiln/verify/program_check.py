@@ -14,6 +14,7 @@ import shutil
 import time
 from pathlib import Path
 
+from codekiln.core.errors import SandboxError
 from codekiln.core.files import sha256_text
 from codekiln.core.settings import load_settings
 from codekiln.core.task import Example, Task
@@ -21,14 +22,15 @@ from codekiln.core.verdict import CheckReport, ExampleRun, Finding, Severity, Ve
 from codekiln.languages.recipes import Recipe, recipe_languages, recipe_of
 from codekiln.sandbox import Isolation, Program
 from codekiln.verify.checks import Trial
-from codekiln.verify.judgement import CHECK, Outcome, wanted
+from codekiln.verify.judgement import Outcome, wanted
 from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import NeutralCall, neutral_call, neutral_value
-from codekiln.verify.programs.runner import CaseResult, ProgramRun, run_cases
+from codekiln.verify.programs.runner import CaseResult, ProgramRun, host_folder, run_cases
 from codekiln.verify.programs.wire import NotNeutralError, Other
 from codekiln.verify.values import canonical, one_line, show
 from codekiln.verify.varied_inputs import varied_sessions
 
+NAME = "programs"
 _TROUBLES = {
     "syntax": Verdict.SYNTAX_ERROR,
     "compile": Verdict.TYPE_ERROR,
@@ -54,7 +56,7 @@ _MISSING: dict[tuple[str, str], str] = {}
 class ProgramCheck:
     """Builds the answer with its language's driver and runs the examples."""
 
-    name = "programs"
+    name = NAME
     cost = 21
 
     def applies(self, task: Task) -> bool:
@@ -89,7 +91,9 @@ class ProgramCheck:
             outcome: Outcome = "not_run" if missing else "runtime_error"
             runs[place] = ExampleRun(example.call or "", wanted(example), why, False, outcome)
         in_order = tuple(runs[place] for place in sorted(runs))
-        verdict, detail = _verdict(in_order, program, missing)
+        # One that stayed text counts as not run and no more.
+        asked = tuple(runs[place] for place in sorted(runs) if trial.task.examples[place].call)
+        verdict, detail = _verdict(asked, program, missing)
         if verdict is Verdict.PASSED and varied:
             trial.outputs = tuple(_look(case, recipe) for case in program.cases[len(ready) :])
             trial.behaviour = _short_hash("\0".join(trial.outputs))
@@ -140,13 +144,22 @@ def _missing(recipe: Recipe, isolation: Isolation) -> str:
     for name, *_ in recipe.tools:
         if recipe.host:
             # Its folder is only shown to programs; what is on the path here says where it is.
-            is_here = shutil.which(name) is not None
+            is_here = shutil.which(name) is not None and _has_folder(recipe)
         else:
             found = isolation.run(Program(argv=("sh", "-c", f"command -v {shlex.quote(name)}")))
             is_here = found.exit_code == 0
         if not is_here:
             return what
     return ""
+
+
+def _has_folder(recipe: Recipe) -> bool:
+    """Whether the command that tells a toolchain's folder works: it may be a proxy of none."""
+    try:
+        host_folder(recipe.host, recipe.needs)
+    except SandboxError:
+        return False
+    return True
 
 
 def _readable(
@@ -219,7 +232,7 @@ def _plain(text: str) -> str:
 
 def _findings(runs: tuple[ExampleRun, ...], program: ProgramRun) -> tuple[Finding, ...]:
     if program.trouble:
-        return (Finding(CHECK, "error", one_line(program.why), rule=program.trouble),)
+        return (Finding(NAME, "error", one_line(program.why), rule=program.trouble),)
     found = []
     for run in runs:
         if run.outcome == "passed":
@@ -230,7 +243,7 @@ def _findings(runs: tuple[ExampleRun, ...], program: ProgramRun) -> tuple[Findin
         elif run.outcome != "wrong_output":
             told = f"fails: {run.observed}"
         severity: Severity = "note" if run.outcome == "not_run" else "error"
-        found.append(Finding(CHECK, severity, one_line(f"{run.call} {told}"), rule=run.outcome))
+        found.append(Finding(NAME, severity, one_line(f"{run.call} {told}"), rule=run.outcome))
     return tuple(found)
 
 

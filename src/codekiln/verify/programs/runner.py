@@ -80,7 +80,7 @@ def run_cases(
     `call_s` is the processor time of one call; `folder` that of the recipe's own toolchain. The
     first `needed` calls are made in any case; of the others not those behind a few that do not end.
     """
-    host = _host_folder(recipe.host, recipe.needs) if recipe.host else ""
+    host = host_folder(recipe.host, recipe.needs) if recipe.host else ""
     kinds = dict.fromkeys((call.name, len(call.arguments)) for call in calls)
     values = {
         "CODE": recipe.assembled(code),
@@ -136,7 +136,8 @@ def run_cases(
 
 
 @cache
-def _host_folder(command: tuple[str, ...], needs: str) -> str:
+def host_folder(command: tuple[str, ...], needs: str) -> str:
+    """What a command says is the folder of a toolchain. Raises SandboxError where it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_HOST_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
