@@ -6,7 +6,7 @@ import pytest
 
 from codekiln.core import Example, Task
 from codekiln.generation import read_task
-from codekiln.generation.inferred_types import inferred_signature, with_inferred_types
+from codekiln.generation.inferred_types import inferred_signature, with_types
 
 MERGE = (Example("", "merge([1, 3], [2])", "[1, 2, 3]"), Example("", "merge([], [])", "[]"))
 
@@ -56,7 +56,7 @@ TEXT = (Example("merge([1, 3], [2]) === [1, 2, 3]"), Example(">>> merge([], [])\
 def test_examples_and_words_imply_types(task: Task, signature: str) -> None:
     task = Task(task.description, task.language, task.examples, (), "merge", *task_code(task))
     assert inferred_signature(task) == signature
-    assert with_inferred_types(task).constraints == (
+    assert with_types(task, signature).constraints == (
         f"Types, inferred from the task: `{signature}`",
     )
 
@@ -82,7 +82,7 @@ def task_code(task: Task) -> tuple[str, str]:
 )
 def test_what_is_declared_or_contradicts_or_unknown_is_not_told(task: Task) -> None:
     assert inferred_signature(task) is None
-    assert with_inferred_types(task) is task
+    assert with_types(task, None) is task
 
 
 def test_a_written_task_is_read_whole() -> None:

@@ -212,6 +212,28 @@ def test_answers_are_judged_by_their_examples(
         assert [run.passed for run in assessment.example_runs] == [True, True]
 
 
+def test_a_driver_that_stumbles_over_a_varied_input_costs_no_example(sandbox: Isolation) -> None:
+    recipe = recipe_of("javascript")
+    if why := missing_tools(recipe, sandbox):
+        pytest.skip(why)
+    driver = recipe.files["driver.js"]
+    calls = [neutral_call(call) for call in ("f(1)", "f(2)", "f(null)", "f(3)")]
+    at_its_turn = driver.replace('case "n": return null;', 'case "n": process.exit(1);')
+    at_the_start = driver.replace(
+        "let at = 0;", 'if (lines.includes("n")) process.exit(1); let at = 0;'
+    )
+    for text in (at_its_turn, at_the_start):
+        assert text != driver
+        clumsy = replace(recipe, files={**recipe.files, "driver.js": text})
+        code = "const f = (n) => n + 1;"
+        done = run_cases(code, calls, clumsy, sandbox, call_s=1.0, needed=2)
+        assert done.trouble == ""
+        assert [case.value for case in done.cases] == [2, 3, None, None]
+        assert [case.kind for case in done.cases] == ["value", "value", "died", "died"]
+        # What the examples need is another matter.
+        assert run_cases(code, calls, clumsy, sandbox, call_s=1.0).trouble == "load"
+
+
 def test_candidates_that_pass_are_told_apart_by_what_they_do_near_the_examples(
     sandbox: Isolation,
 ) -> None:

@@ -20,26 +20,24 @@ from codekiln.typeflow.prose import stated_examples
 _UNNAMED = "argument"
 
 
-def with_inferred_types(task: Task) -> Task:
-    """The task with one more constraint: the types that the user did not write but implied.
-
-    The same task where nothing is known beyond what is declared.
-
-    >>> task = Task("Merge.", entry_point="merge", signature="def merge(a, b):")
-    >>> task = replace(task, examples=(Example("", "merge([1], [2])", "[1, 2]"),))
-    >>> with_inferred_types(task).constraints
-    ('Types, inferred from the task: `merge(a: list[int], b: list[int]) -> list[int]`',)
-    """
-    found = inferred_signature(task)
-    if found is None:
+def with_types(task: Task, signature: str | None) -> Task:
+    """The task with one more constraint: the types that `inferred_signature` found, if any."""
+    if signature is None:
         return task
-    return replace(
-        task, constraints=(*task.constraints, f"Types, inferred from the task: `{found}`")
-    )
+    told = f"Types, inferred from the task: `{signature}`"
+    return replace(task, constraints=(*task.constraints, told))
 
 
 def inferred_signature(task: Task) -> str | None:
-    """The signature of the entry point with its types; None where all of them are declared."""
+    """The signature of the entry point with the types that the user did not write but implied.
+
+    None where nothing is known beyond what is declared.
+
+    >>> merged = Example("", "merge([1], [2])", "[1, 2]")
+    >>> task = Task("Merge.", "python", (merged,), (), "merge", "def merge(a, b):")
+    >>> inferred_signature(task)
+    'merge(a: list[int], b: list[int]) -> list[int]'
+    """
     if task.language not in WRITTEN or not task.entry_point:
         return None
     are_named = bool(task.skeleton.strip() or task.signature.strip())

@@ -16,7 +16,7 @@ from codekiln.core.files import sha256_text
 from codekiln.generation.confidence import Evidence, evidence_of, probability, too_unsure
 from codekiln.generation.drafting import Round, draw
 from codekiln.generation.events import Event, OnEvent, ignore
-from codekiln.generation.inferred_types import inferred_signature, with_inferred_types
+from codekiln.generation.inferred_types import inferred_signature, with_types
 from codekiln.generation.mutation import try_changes
 from codekiln.generation.options import Options
 from codekiln.generation.prompts import build_prompt
@@ -73,14 +73,14 @@ def answer_task(
         else nullcontext()
     )
     with opened as guards:
-        typed = with_inferred_types(task) if guards is not None else task
+        signature = inferred_signature(task) if guards is not None else None
+        typed = with_types(task, signature)
         result = _answer_task(typed, options, backend, isolation, on_event, cancel, guards)
     if guards is None:
         return result
     notes = (*result.answer.notes, *guards.notes())
     answer = replace(result.answer, notes=notes)
-    told = {"inferred": inferred_signature(task)}
-    return replace(result, answer=answer, guard={**guards.summary(), **told})
+    return replace(result, answer=answer, guard={**guards.summary(), "inferred": signature})
 
 
 def _answer_task(

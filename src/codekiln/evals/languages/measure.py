@@ -128,10 +128,9 @@ def _outcomes(
 def _outcome(one: LanguageTask, arm: Arm, code: str, tokens: int, seconds: float) -> Outcome:
     task, language = one.task, get_language(one.task.language)
     begun = time.perf_counter()
-    issues = syntax_errors(language, code)
-    check_s = time.perf_counter() - begun
     verdict = assess(code, task, isolation=isolation_for(task, unsafe=False)).verdict
-    check_s = max(check_s, time.perf_counter() - begun - check_s) if language.can_run else check_s
+    check_s = time.perf_counter() - begun
+    issues = syntax_errors(language, code)
     is_run = language.can_run and bool(task.checks) and verdict is not Verdict.UNVERIFIED
     built = verdict not in _NOT_BUILT
     return Outcome(

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import importlib.resources
 import re
-import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from codekiln.core.errors import SandboxError, UsageError
+from codekiln.core.errors import UsageError
+from codekiln.languages.recipes.reading import fill
 from codekiln.sandbox import Limits, Program
+from codekiln.verify.programs.runner import host_folder
 
 MIB = 1 << 20
 RUN_S = 10.0
@@ -25,8 +26,6 @@ WALL_FACTOR = 3.0
 _FILE_BYTES = 128 * MIB
 _OUTPUT_BYTES = 4 * MIB
 _OPEN_FILES = 512
-_HOST_S = 20.0
-_PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 _SHOWN_ALREADY = ("/usr", "/usr/local")
 
 
@@ -78,7 +77,7 @@ class Toolchain:
         products: Mapping[str, bytes] | None = None,
         stdin: str = "",
     ) -> Program:
-        host = _host_folder(self.host_folder, self.needs) if "@HOST@" in argv[0] else ""
+        host = host_folder(self.host_folder, self.needs) if "@HOST@" in argv[0] else ""
         values = {**values, "HOST": host}
         laid = {fill(name, values): _bytes(fill(text, values)) for name, text in files.items()}
         return Program(
@@ -107,11 +106,6 @@ def toolchain(language: str) -> Toolchain:
             f"there is no toolchain for {language!r}", f"Choose one of: {', '.join(known)}"
         )
     return known[language]
-
-
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with its placeholders replaced, in one pass: values are not looked into."""
-    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), template)
 
 
 @cache
@@ -146,17 +140,6 @@ def _toolchain(language: str, table: dict[str, Any], texts: dict[str, str]) -> T
         out_of_memory=re.compile(table.get("out_of_memory", r"(?!)")),
         unseen=tuple(table.get("unseen", ())),
     )
-
-
-@cache
-def _host_folder(command: tuple[str, ...], needs: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_HOST_S, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise SandboxError(
-            f"{' '.join(command)!r} does not work here: {error}", f"Install {needs}"
-        ) from error
-    return done.stdout.strip()
 
 
 def _bytes(text: str) -> bytes:

@@ -16,7 +16,7 @@ _EMPTY = "null|true|false|text|list|map"
 _ALIKE = re.compile(
     f"keys|bits|texts|lines|vectors|flat|values|pairs|names|indices|codes|({_EMPTY})=({_EMPTY})"
 )
-_PLACEHOLDER = re.compile(r"@([A-Z]+)@")
+_PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 SOURCES = ("debian", "npm", "pypi")
 
 

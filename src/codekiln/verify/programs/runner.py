@@ -106,15 +106,15 @@ def run_cases(
         if built.exit_code != 0 or any(name not in built.collected for name in recipe.products):
             return _not_built(built, recipe, isolation.name)
         files = {**_laid(recipe.run_files or {}, values), **built.collected}
-    files = {**files, "cases.txt": "\n".join(_lines(calls)).encode() + b"\n"}
+    needed = len(calls) if needed is None else needed
     found: list[CaseResult] = []
-    needed, cut = len(calls) if needed is None else needed, 0
-    while len(found) < len(calls):
+    asked, cut = calls, 0
+    while len(found) < len(asked):
         token = secrets.token_hex(12)
         result = isolation.run(
             Program(
                 argv=tuple(fill(word, values) for word in recipe.run),
-                files=files,
+                files={**files, "cases.txt": "\n".join(_lines(asked)).encode() + b"\n"},
                 stdin=f"{token}\n{len(found)}\n".encode(),
                 limits=_limits(recipe, recipe.load_s + call_s),
                 read_only=shown,
@@ -123,16 +123,17 @@ def run_cases(
         parsed = _Output(result, token, exit_raises=recipe.exit_raises)
         if parsed.trouble:
             return ProgramRun((), parsed.trouble, parsed.why, isolation.name)
-        if not parsed.cases:
+        if not parsed.cases and len(asked) == needed:
             return ProgramRun((), "load", _how(result), isolation.name)
         # What the cases before it left over, or took from it, is not its fault.
         is_cut = parsed.is_cut and len(parsed.cases) > 1
         found += parsed.cases[:-1] if is_cut else parsed.cases
         cut += parsed.is_cut and not is_cut and len(found) > needed
-        if cut >= _MOST_CUT:
-            left = len(calls) - len(found)
-            found += [CaseResult("died", why="others like it did not end")] * left
-    return ProgramRun(tuple(found[: len(calls)]), isolation=isolation.name)
+        if cut >= _MOST_CUT or not parsed.cases:
+            # A driver may stumble over arguments that its language cannot have.
+            asked = calls[: max(needed, len(found))] if found else calls[:needed]
+    left = [CaseResult("died", why="it was not tried")] * (len(calls) - len(found))
+    return ProgramRun((*found, *left), isolation=isolation.name)
 
 
 @cache
