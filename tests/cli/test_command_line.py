@@ -255,6 +255,8 @@ def test_languages_are_listed_with_what_can_be_proved(run: Run) -> None:
     assert (found["cobol"]["level"], found["cobol"]["installed"]) == ("parse", None)
     one = run("languages", "c++")
     assert "name          cpp" in one.stdout
+    # Without its checker below the cache, which is empty here.
+    assert "installed     no" in run("languages", "typescript").stdout
     assert json.loads(run("languages", "c++", "--json").stdout)["extensions"][0] == ".cpp"
     assert "is not known" in run("languages", "klingon").stderr
 

@@ -34,7 +34,9 @@ def languages(
         if as_json:
             write_json(told)
         else:
-            write_stdout("".join(f"{_line(key, value)}\n" for key, value in told.items() if value))
+            # What is missing here is told; what there is nothing to say of is not.
+            shown = (item for item in told.items() if item[1] not in (None, "", []))
+            write_stdout("".join(f"{_line(*item)}\n" for item in shown))
         return 0
     found = [_told(language, isolation) for language in all_languages()]
     if as_json:
