@@ -212,6 +212,17 @@ def test_answers_are_judged_by_their_examples(
         assert [run.passed for run in assessment.example_runs] == [True, True]
 
 
+def test_what_the_calls_before_it_left_over_is_not_a_call_s_fault(sandbox: Isolation) -> None:
+    code = "let n = 0;\nfunction f() { n += 1; if (n > 2) process.exit(1); return n; }"
+    done = run("javascript", code, ("f()", "f()", "f()"), sandbox)
+    assert [(case.kind, case.value) for case in done.cases] == [
+        ("value", 1),
+        ("value", 2),
+        # By itself it does not end the process.
+        ("value", 1),
+    ]
+
+
 def test_a_driver_that_stumbles_over_a_varied_input_costs_no_example(sandbox: Isolation) -> None:
     recipe = recipe_of("javascript")
     if why := missing_tools(recipe, sandbox):
