@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codekiln.core.errors import CodekilnError, UsageError
-from codekiln.evals.languages.measure import Arm, Outcome
+from codekiln.evals.languages.outcomes import Arm, Outcome
 from codekiln.evals.languages.summary import count_languages, total
 from codekiln.evals.languages.tasks import LanguageTask, language_tasks, read_tasks
 from codekiln.languages import all_languages, get_language, syntax_errors

@@ -20,6 +20,7 @@ from codekiln.evals.context.needles import KINDS, make_needles
 from codekiln.evals.context.reader import LongReader
 from codekiln.evals.context.run import ContextPlan, changed_config, measure_contexts
 from codekiln.evals.context.summary import summarise
+from codekiln.evals.store import alone
 from codekiln.models import ChatTokenizer, SilentProgress, ensure, open_checkpoint
 
 # Reads everything, by lists.
@@ -166,7 +167,8 @@ def test_lines_survive_a_torn_end_and_other_settings_are_refused(tmp_path: Path)
     with path.open("a") as file:
         file.write('{"settings": {"thr')
     assert [line["seed"] for line in done_lines(path, settings)] == [1]
-    keep(path, settings, {"arms": {}, "seed": 2})
+    with alone(path):
+        keep(path, settings, {"arms": {}, "seed": 2})
     assert [line["seed"] for line in done_lines(path, settings)] == [1, 2]
     with pytest.raises(UsageError, match="other settings \\(threads\\)"):
         done_lines(path, {"threads": 1})

@@ -41,8 +41,8 @@ def languages_command(
     from codekiln.cli.console import write_json, write_stdout
     from codekiln.cli.context_command import tasks_progress
     from codekiln.core.settings import load_settings
+    from codekiln.evals.languages.folder import finish
     from codekiln.evals.languages.measure import measure_languages
-    from codekiln.evals.languages.summary import count_languages
     from codekiln.evals.languages.tasks import LanguageTask, language_tasks
     from codekiln.generation.events import LoadingProgress
 
@@ -57,10 +57,8 @@ def languages_command(
         tasks_progress(quiet) as (on_event, tell),
         open_backend(name, progress=LoadingProgress(on_event)) as backend,
     ):
-        outcomes = measure_languages(
-            tasks, backend, kept, lambda done, of, what: tell(what, done, of)
-        )
-    counts = count_languages(outcomes)
+        measure_languages(tasks, backend, kept, lambda done, of, what: tell(what, done, of))
+    counts = [one for one in finish(kept) if one.language in per_language]
     if as_json:
         write_json({"folder": str(kept), "languages": [asdict(one) for one in counts]})
     else:

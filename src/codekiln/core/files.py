@@ -48,3 +48,13 @@ def sha256_file(path: Path, on_bytes: Callable[[int], None] | None = None) -> st
 def sha256_text(text: str) -> str:
     """SHA-256 of UTF-8 text in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut off what a killed writer left behind the last line end, so that lines can be added."""
+    if not path.is_file():
+        return
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if whole != data:
+        write_atomic(path, whole)

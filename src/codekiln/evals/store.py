@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from codekiln.core.errors import CodekilnError, UsageError
-from codekiln.core.files import write_atomic
+from codekiln.core.files import drop_torn_line, write_atomic
 from codekiln.core.settings import load_settings
 from codekiln.evals.outcomes import (
     Outcome,
@@ -116,6 +116,24 @@ def open_run(run: Run, results: Path, *, new: bool = False) -> Stored:
 
 
 @contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """While this process alone adds to the file. Raises UsageError when another one does."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out.with_name(f".{out.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"another process measures into {out}", "Wait for it, or name another place with --out"
+        ) from None
+    try:
+        drop_torn_line(out)
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def locked(stored: Stored) -> Iterator[None]:
     """While this process alone works on the run. Raises UsageError when another one does."""
     lock = FileLock(stored.folder / ".lock", timeout=0)
@@ -126,7 +144,7 @@ def locked(stored: Stored) -> Iterator[None]:
             f"another process is at the run {stored.run.id}", "Wait for it, or use --fresh"
         ) from None
     try:
-        _drop_torn_line(stored.folder / _LINES)
+        drop_torn_line(stored.folder / _LINES)
         yield
     finally:
         # The file stays: another process may hold what a new file of this name would not be.
@@ -173,12 +191,3 @@ def _read_outcomes(folder: Path) -> Iterator[Outcome]:
         raise CodekilnError(
             f"{path} is damaged: {error}", "Remove this run's folder and measure again"
         ) from error
-
-
-def _drop_torn_line(path: Path) -> None:
-    if not path.is_file():
-        return
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        write_atomic(path, whole)

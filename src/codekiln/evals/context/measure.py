@@ -130,11 +130,8 @@ def done_lines(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def keep(path: Path, settings: Mapping[str, Any], measured: Mapping[str, Any]) -> None:
-    """Append one line. A torn last line of a killed call is dropped first."""
+    """Append one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not (text := path.read_bytes()).endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(text.rfind(b"\n") + 1)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"settings": settings, **measured}) + "\n")
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from codekiln.attention import SparseConfig
 from codekiln.attention.native import load_native
@@ -27,7 +25,7 @@ from codekiln.evals.context.measure import (
     make_arms,
     measure,
 )
-from codekiln.evals.store import results_folder
+from codekiln.evals.store import alone, results_folder
 from codekiln.models import Progress, ensure, open_checkpoint
 
 DEFAULT_LENGTHS = (8192, 16_384, 32_000)
@@ -78,7 +76,7 @@ def measure_contexts(
         for length in dict.fromkeys(plan.lengths)
         for seed in range(1, plan.contexts + 1)
     ]
-    with _alone(out):
+    with alone(out):
         done = {line["sha256"] for line in done_lines(out, described)}
         missing = [context for context in contexts if context.sha256 not in done]
         if missing:
@@ -89,23 +87,6 @@ def measure_contexts(
                 keep(out, described, measure(decoder, tokenizer, context, arms, tell))
     wanted = {context.sha256 for context in contexts}
     return out, [line for line in done_lines(out, described) if line["sha256"] in wanted]
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """While this process alone adds to the file. Raises UsageError when another one does."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out.with_name(f".{out.name}.lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UsageError(
-            f"another process measures into {out}", "Wait for it, or name another file with --out"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def changed_config(config: SparseConfig, changes: Sequence[str]) -> SparseConfig:

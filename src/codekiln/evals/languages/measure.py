@@ -1,22 +1,22 @@
 """Draws an answer per task, plainly and through codekiln, and notes how far each one gets.
 
 Plain is the greedy draft as the model writes it; codekiln is the whole job with a few candidates,
-checks and repair, on the same first draft. Finished tasks are kept in a file, so that an
+checks and repair, on the same first draft. A task is kept when both arms are done, so that an
 interrupted measurement goes on.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Literal
 
-from codekiln.backends import Backend, CompletionRequest
+from codekiln.backends import Backend, Cancel, CompletionRequest
 from codekiln.core import Sampling, Verdict
-from codekiln.evals.completions import RememberingBackend
+from codekiln.evals.completions import RememberingBackend, remembered_here
+from codekiln.evals.languages import folder as kept
+from codekiln.evals.languages.outcomes import CHECKED, PLAIN, Arm, Outcome
 from codekiln.evals.languages.tasks import LanguageTask
 from codekiln.generation import Options
 from codekiln.generation.checking import isolation_for
@@ -27,9 +27,9 @@ from codekiln.generation.workbench import prompt_budget
 from codekiln.languages import get_language, syntax_errors
 from codekiln.verify import assess, extract_code
 
-Arm = Literal["plain", "codekiln"]
 # Candidates of the job; the tasks are small, and there are hundreds of them.
 OPTIONS = Options(n=4, max_tokens=768, seed=0)
+# Enough to fill the engine's batch.
 TOGETHER = 16
 _NOT_BUILT = (Verdict.NO_CODE, Verdict.SYNTAX_ERROR, Verdict.TYPE_ERROR)
 _NOT_RUN = (Verdict.RUNTIME_ERROR, Verdict.TIMEOUT, Verdict.OUT_OF_MEMORY)
@@ -37,95 +37,68 @@ _NOT_RUN = (Verdict.RUNTIME_ERROR, Verdict.TIMEOUT, Verdict.OUT_OF_MEMORY)
 Tell = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How far one answer got; None where a level does not apply or its tools are missing.
-
-    `passes`: all examples, or all patterns of a task without any. `check_s` are the seconds of
-    parsing and checking the answer once.
-    """
-
-    task: str
-    language: str
-    arm: Arm
-    parses: bool
-    compiles: bool | None
-    runs: bool | None
-    passes: bool
-    verdict: str
-    tokens: int
-    seconds: float
-    check_s: float
-    code: str
-
-
 def measure_languages(
     tasks: Sequence[LanguageTask], backend: Backend, folder: Path, tell: Tell
-) -> list[Outcome]:
-    """The outcomes of both arms of all tasks; what `folder` has is not measured again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "outcomes.jsonl"
-    done = {(o.task, o.arm): o for o in read_outcomes(path)}
-    wanted = {one.key for one in tasks}
-    with RememberingBackend(backend, folder / "completions.jsonl") as remembering:
-        left = [t for t in tasks if (t.key, "codekiln") not in done]
-        for start in range(0, len(left), TOGETHER):
-            some = left[start : start + TOGETHER]
-            seconds = _draw(some, remembering)
-            for one in some:
-                for outcome in _outcomes(one, remembering, seconds / len(some)):
-                    done[outcome.task, outcome.arm] = outcome
-                    with path.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
-                tell(len(tasks) - len(left) + left.index(one) + 1, len(tasks), one.key)
-    return [outcome for outcome in done.values() if outcome.task in wanted]
+) -> None:
+    """Keep the outcomes of all tasks in `folder`; what it has is not measured again.
 
-
-def read_outcomes(path: Path) -> Iterator[Outcome]:
-    """The outcomes of a file; a last line that a crash cut off is left out."""
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    Raises UsageError when the folder was measured with other weights, tasks or options.
+    """
+    kept.begin(folder, backend, OPTIONS)
+    cancel = Cancel()
+    with (
+        kept.writing(folder),
+        RememberingBackend(backend, folder / "completions.jsonl") as remembering,
+    ):
+        done = {outcome.task for outcome in kept.read_outcomes(folder) if outcome.arm == CHECKED}
+        left = [one for one in tasks if one.key not in done]
+        pool = ThreadPoolExecutor(TOGETHER, thread_name_prefix="codekiln-eval")
+        under_way: dict[Future[list[Outcome]], LanguageTask] = {
+            pool.submit(_outcomes, one, remembering, cancel): one for one in left
+        }
         try:
-            yield Outcome(**json.loads(line))
-        except ValueError:
-            continue
+            while under_way:
+                ready, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    one = under_way.pop(future)
+                    for outcome in future.result():
+                        kept.append(folder, outcome)
+                    tell(len(tasks) - len(under_way), len(tasks), one.key)
+        finally:
+            cancel.set()
+            pool.shutdown(cancel_futures=True)
 
 
-def _request(one: LanguageTask, backend: Backend) -> CompletionRequest:
-    """The request of the job's own first draft, so that both arms share it."""
+def _outcomes(one: LanguageTask, backend: RememberingBackend, cancel: Cancel) -> list[Outcome]:
     prompt = build_prompt(
         one.task,
         form=form_of(one.task),
         count_tokens=backend.count_tokens,
         budget_tokens=prompt_budget(backend, OPTIONS),
     )
+    # The job's own first draft, so that both arms share it.
     sampling = Sampling(max_tokens=OPTIONS.max_tokens, seed=OPTIONS.seed, logprobs=True)
-    return CompletionRequest(prompt, sampling)
+    remembered, begun = remembered_here(backend), time.perf_counter()
+    [[draft]] = backend.complete([CompletionRequest(prompt, sampling)], cancel)
+    drawing_s = _fresh(backend, remembered, begun)
+    code = extract_code(draft.text, one.task.language, prefill=prompt.prefill, task=one.task)
+    plain = _outcome(one, PLAIN, code, draft.completion_tokens, drawing_s)
 
-
-def _draw(tasks: Iterable[LanguageTask], backend: RememberingBackend) -> float:
     begun = time.perf_counter()
-    backend.complete([_request(one, backend) for one in tasks])
-    return time.perf_counter() - begun
-
-
-def _outcomes(
-    one: LanguageTask, backend: RememberingBackend, drawing_s: float
-) -> Iterator[Outcome]:
-    request = _request(one, backend)
-    [[draft]] = backend.complete([request])
-    prefill = request.prompt.prefill
-    plain = extract_code(draft.text, one.task.language, prefill=prefill, task=one.task)
-    yield _outcome(one, "plain", plain, draft.completion_tokens, drawing_s)
-    begun = time.perf_counter()
-    made = run_unrecorded(one.task, OPTIONS, backend=backend)
-    seconds = drawing_s + time.perf_counter() - begun
+    made = run_unrecorded(one.task, OPTIONS, backend=backend, cancel=cancel)
+    # The first draft comes from memory here, and its seconds are known.
+    rest_s = time.perf_counter() - begun
+    seconds = None if drawing_s is None else drawing_s + rest_s
     tokens = sum(made.record.tokens[kind] for kind in ("drafts", "repairs", "beside"))
-    yield _outcome(one, "codekiln", made.answer.code, tokens, seconds)
+    return [plain, _outcome(one, CHECKED, made.answer.code, tokens, seconds)]
 
 
-def _outcome(one: LanguageTask, arm: Arm, code: str, tokens: int, seconds: float) -> Outcome:
+def _fresh(backend: RememberingBackend, remembered: int, begun: float) -> float | None:
+    """Seconds since `begun`; None when a completion was remembered, which says nothing."""
+    return time.perf_counter() - begun if remembered_here(backend) == remembered else None
+
+
+def _outcome(one: LanguageTask, arm: Arm, code: str, tokens: int, seconds: float | None) -> Outcome:
     task, language = one.task, get_language(one.task.language)
     begun = time.perf_counter()
     verdict = assess(code, task, isolation=isolation_for(task, unsafe=False)).verdict
@@ -143,7 +116,7 @@ def _outcome(one: LanguageTask, arm: Arm, code: str, tokens: int, seconds: float
         passes=verdict is Verdict.PASSED if is_run else bool(one.must) and one.fits(code),
         verdict=verdict.value,
         tokens=tokens,
-        seconds=round(seconds, 3),
+        seconds=None if seconds is None else round(seconds, 3),
         check_s=round(check_s, 4),
         code=code,
     )

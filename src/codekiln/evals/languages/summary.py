@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
-from codekiln.evals.languages.measure import Arm, Outcome
+from codekiln.evals.languages.outcomes import Arm, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class ArmCounts:
-    """How many of `tasks` got how far; `built` and `ran` of `run` that could be built and run."""
+    """How many of `tasks` got how far; `built` and `ran` of `run` that could be built and run.
+
+    `seconds`: the median from question to answer, None where nothing was timed.
+    """
 
     tasks: int
     parse: int
@@ -20,7 +24,7 @@ class ArmCounts:
     ran: int
     passed: int
     tokens: int
-    seconds: float
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +50,24 @@ def count_languages(outcomes: Sequence[Outcome]) -> list[LanguageCounts]:
             language,
             _counts(own, "plain"),
             _counts(own, "codekiln"),
-            1000 * median(outcome.check_s for outcome in own),
+            round(1000 * median(outcome.check_s for outcome in own), 1),
         )
         for language, own in by_language.items()
     ]
 
 
+def counts_from_json(stored: Mapping[str, Any]) -> LanguageCounts:
+    """What `dataclasses.asdict` made of them."""
+    return LanguageCounts(
+        stored["language"],
+        ArmCounts(**stored["plain"]),
+        ArmCounts(**stored["codekiln"]),
+        stored["check_ms"],
+    )
+
+
 def total(counts: Iterable[ArmCounts]) -> ArmCounts:
-    """The sum over languages."""
+    """The sum over languages; of seconds there is none."""
     found = list(counts)
     return ArmCounts(
         tasks=sum(one.tasks for one in found),
@@ -63,12 +77,13 @@ def total(counts: Iterable[ArmCounts]) -> ArmCounts:
         ran=sum(one.ran for one in found),
         passed=sum(one.passed for one in found),
         tokens=sum(one.tokens for one in found),
-        seconds=sum(one.seconds for one in found),
+        seconds=None,
     )
 
 
 def _counts(outcomes: Sequence[Outcome], arm: Arm) -> ArmCounts:
     own = [outcome for outcome in outcomes if outcome.arm == arm]
+    timed = [outcome.seconds for outcome in own if outcome.seconds is not None]
     return ArmCounts(
         tasks=len(own),
         parse=sum(outcome.parses for outcome in own),
@@ -77,5 +92,5 @@ def _counts(outcomes: Sequence[Outcome], arm: Arm) -> ArmCounts:
         ran=sum(bool(outcome.runs) for outcome in own),
         passed=sum(outcome.passes for outcome in own),
         tokens=sum(outcome.tokens for outcome in own),
-        seconds=sum(outcome.seconds for outcome in own),
+        seconds=median(timed) if timed else None,
     )
