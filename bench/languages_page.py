@@ -2,7 +2,7 @@
 
     python bench/languages_page.py [--results results/languages] [--docs docs]
 
-The measurements are those of `codekiln eval languages`.
+The measurements are those of `codekiln eval languages` and bench/parse_speed.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 from codekiln.core.files import write_atomic
-from codekiln.evals.languages.folder import read_measured
+from codekiln.evals.languages.folder import read_measured, read_parsing
 from codekiln.evals.languages.page import CHART, languages_chart, languages_page
 
 SUITE = Path("tests/verify/programs/conformance.toml")
@@ -25,7 +25,8 @@ def main() -> None:
     arguments = parser.parse_args()
     measured = read_measured(arguments.results)
     programs = len(tomllib.loads(SUITE.read_text("utf-8"))["program"])
-    write_atomic(arguments.docs / "languages.md", languages_page(measured, programs))
+    page = languages_page(measured, programs, read_parsing(arguments.results))
+    write_atomic(arguments.docs / "languages.md", page)
     if measured:
         chart = languages_chart(measured[-1]).standalone()
         write_atomic(arguments.docs / "pictures" / f"{CHART}.svg", chart)

@@ -252,7 +252,8 @@ def test_languages_are_listed_with_what_can_be_proved(run: Run) -> None:
     }
     assert found["python"]["level"] == "run"
     assert found["rust"]["toolchain"].startswith("rustc")
-    assert (found["cobol"]["level"], found["cobol"]["installed"]) == ("parse", None)
+    assert (found["cairo"]["level"], found["cairo"]["installed"]) == ("parse", None)
+    assert found["cobol"]["level"] == "compile"
     one = run("languages", "c++")
     assert "name          cpp" in one.stdout
     # Without its checker below the cache, which is empty here.
@@ -266,9 +267,9 @@ def test_setup_says_what_it_would_install_and_refuses_what_it_cannot(run: Run) -
     assert told["plan"].startswith("apt-get install --yes")
     assert "rustc" in told["plan"]
     assert "typescript@" in json.loads(run("setup", "ts", "--dry-run", "--json").stdout)["plan"]
-    refused = run("setup", "cobol")
+    refused = run("setup", "cairo")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "are not run" in refused.stderr
+    assert "neither built nor run" in refused.stderr
 
 
 def test_types_of_a_file_are_told_with_what_contradicts(tmp_path: Path, run: Run) -> None:

@@ -98,6 +98,7 @@ def test_the_page_tells_what_was_measured(tmp_path: Path) -> None:
 def test_the_page_in_the_documentation_is_current() -> None:
     suite = tomllib.loads((ROOT / "tests/verify/programs/conformance.toml").read_text("utf-8"))
     measured = kept.read_measured(ROOT / "results" / "languages")
-    page = languages_page(measured, len(suite["program"]))
+    parsing = kept.read_parsing(ROOT / "results" / "languages")
+    page = languages_page(measured, len(suite["program"]), parsing)
     written = (ROOT / "docs" / "languages.md").read_text("utf-8")
     assert page == written, "run: python bench/languages_page.py"

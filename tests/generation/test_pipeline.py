@@ -139,12 +139,19 @@ def test_without_examples_the_answer_says_so_and_how_to_add_one() -> None:
 
 def test_a_language_that_is_only_parsed_needs_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODEKILN_ISOLATION", "no such level")
-    backend = ScriptedBackend(["func f() int {\n\treturn\n", "func f() int {\n\treturn 1\n}\n"])
-    answer = generate("Write f.", language="go", backend=backend, n=2)
+    backend = ScriptedBackend(["func f() -> Int { return (1 }\n"], ["func f() -> Int { 1 }\n"])
+    answer = generate("Write f.", language="swift", backend=backend, n=2)
     assert answer.verdict is Verdict.UNVERIFIED
     assert answer.candidate is not None
     assert answer.candidate.index == 1
-    assert "Go is only parsed" in answer.why_unverified
+    assert "Swift is only parsed" in answer.why_unverified
+
+
+def test_where_nothing_can_be_run_a_draft_that_parses_is_enough() -> None:
+    backend = ScriptedBackend(["func f() -> Int { 1 }\n"])
+    answer = generate("Write f.", language="swift", backend=backend, n=8)
+    assert answer.verdict is Verdict.UNVERIFIED
+    assert [(r.n, r.sampling.temperature) for r in backend.calls[0]] == [(1, 0.0)]
 
 
 def test_without_verification_one_greedy_draft_is_drawn_and_nothing_runs(

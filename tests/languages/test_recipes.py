@@ -6,7 +6,7 @@ import pytest
 
 from codekiln.core.errors import CodekilnError, UsageError
 from codekiln.languages import get_language
-from codekiln.languages.recipes import recipe_languages, recipe_of
+from codekiln.languages.recipes import compiled_languages, recipe_languages, recipe_of
 from codekiln.languages.recipes.reading import fill, read_recipe
 
 TOY = """needs = "Toy 1"
@@ -36,6 +36,7 @@ def test_a_recipe_is_read() -> None:
         ('"null=list"', '"null=number"', "unknown word 'null=number'"),
         ("debian", "tape", "installs from"),
         ("[files]", 'products = ["toy"]\n\n[files]', "compiles nothing"),
+        ('run = ["toy", "driver.toy"]', "", "neither compiles nor runs"),
         ("[files]", 'whole = "("\n\n[files]', "whole in the recipe of toy"),
         ("[files]", 'like = "none"\n\n[files]', "is like 'none'"),
         ("[files]", "[files", "not valid TOML"),
@@ -49,17 +50,18 @@ def test_a_wrong_recipe_is_refused(old: str, new: str, complaint: str) -> None:
 
 
 def test_a_language_without_a_recipe_is_refused() -> None:
-    with pytest.raises(UsageError, match="fortran"):
-        recipe_of("fortran")
+    with pytest.raises(UsageError, match="cairo"):
+        recipe_of("cairo")
 
 
-@pytest.mark.parametrize("language", recipe_languages())
+@pytest.mark.parametrize("language", [*recipe_languages(), *compiled_languages()])
 def test_every_recipe_tells_what_to_install(language: str) -> None:
     recipe = recipe_of(language)
     assert recipe.needs
     assert recipe.tools
     assert any(recipe.install.values())
-    assert get_language(language).can_run
+    known = get_language(language)
+    assert (known.has_tools, known.can_run) == (True, bool(recipe.run))
 
 
 def test_code_without_a_frame_gets_one() -> None:

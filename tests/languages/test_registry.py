@@ -20,7 +20,7 @@ from codekiln.languages import (
     language_of_shebang,
     parse,
 )
-from codekiln.languages.recipes import recipe_languages
+from codekiln.languages.recipes import compiled_languages, recipe_languages
 from codekiln.languages.registry import read_registry
 
 ENTRY = """[[language]]
@@ -37,11 +37,14 @@ validity = "parse"
 """
 
 
-def test_those_languages_claim_to_be_run_that_have_a_recipe() -> None:
+def test_languages_claim_what_their_recipes_do() -> None:
     assert {lang.name for lang in all_languages() if lang.validity is Validity.RUN} == {
         "python",
         *recipe_languages(),
     }
+    assert {lang.name for lang in all_languages() if lang.validity is Validity.COMPILE} == set(
+        compiled_languages()
+    )
 
 
 def test_the_registry_is_wide_and_listed_by_kind() -> None:

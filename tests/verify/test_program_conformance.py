@@ -20,10 +20,11 @@ from codekiln.core import Example, Task, Verdict
 from codekiln.languages.recipes import Recipe, recipe_languages, recipe_of
 from codekiln.sandbox import Isolation
 from codekiln.verify import assess
-from codekiln.verify.program_check import missing_tools, result_of, toolchain_folder
+from codekiln.verify.program_check import result_of
 from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import NeutralCall, neutral_value
 from codekiln.verify.programs.runner import run_cases
+from codekiln.verify.toolchains import missing_tools, toolchain_folder
 
 FOLDER = Path(__file__).parent / "programs"
 IS_ALL = bool(os.environ.get("CODEKILN_ALL_LANGUAGES"))

@@ -10,11 +10,12 @@ from codekiln.core import Example, Task, Verdict
 from codekiln.languages.recipes import recipe_languages, recipe_of
 from codekiln.sandbox import Isolation
 from codekiln.verify import assess, program_check
-from codekiln.verify.program_check import missing_tools, result_of, toolchain_folder
+from codekiln.verify.program_check import result_of
 from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import neutral_call
 from codekiln.verify.programs.runner import ProgramRun, run_cases
 from codekiln.verify.programs.wire import Single
+from codekiln.verify.toolchains import missing_tools, toolchain_folder
 
 # A function that adds one, one that prints, one that fails, one that never ends, one that ends all.
 ANSWERS = {

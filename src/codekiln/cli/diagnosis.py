@@ -24,12 +24,12 @@ import psutil
 from codekiln.core.settings import Settings, load_settings
 from codekiln.generation.environment import processor_facts, processor_name
 from codekiln.languages import get_language
-from codekiln.languages.recipes import recipe_languages, recipe_of
+from codekiln.languages.recipes import compiled_languages, recipe_languages, recipe_of
 from codekiln.models import ModelStatus, list_models
 from codekiln.models.progress import format_bytes
 from codekiln.sandbox import IsolationLevel, available_isolations
 from codekiln.typeflow.oracles import find_oracle, oracle_languages
-from codekiln.verify.program_check import toolchain_folder
+from codekiln.verify.toolchains import toolchain_folder
 
 State = Literal["ok", "absent", "problem"]
 
@@ -265,22 +265,24 @@ def _type_checkers() -> Iterator[Diagnosis]:
 
 def _toolchains() -> Iterator[Diagnosis]:
     with ThreadPoolExecutor() as pool:
-        yield from pool.map(_toolchain, recipe_languages())
+        yield from pool.map(_toolchain, (*recipe_languages(), *compiled_languages()))
 
 
 def _toolchain(language: str) -> Diagnosis:
-    """Whether examples in a language can be run; of a tool without a version only where it is."""
+    """Whether a language's tools are here; of a tool without a version only where it is."""
     recipe = recipe_of(language)
     name = f"toolchain {get_language(language).display_name}"
     packages = " ".join(recipe.install.get("debian", ()))
     remedy = f"apt install {packages} ({recipe.needs})" if packages else recipe.needs
+    without = "run" if recipe.run else "compiled"
     found = [(tool, shutil.which(tool[0])) for tool in recipe.tools]
     for tool, path in found:
         if path is None:
-            detail = f"no {tool[0]}; answers are not run without it"
+            detail = f"no {tool[0]}; answers are not {without} without it"
             return Diagnosis(name, "absent", detail, remedy)
     if recipe.folder and not Path(toolchain_folder(recipe)).is_dir():
-        return Diagnosis(name, "absent", "not set up; answers are not run without it", recipe.needs)
+        detail = f"not set up; answers are not {without} without it"
+        return Diagnosis(name, "absent", detail, recipe.needs)
     (_, *arguments), path = found[0]
     works, said = _tool_version(str(path), arguments) if arguments else (True, str(path))
     if works:

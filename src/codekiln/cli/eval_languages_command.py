@@ -82,7 +82,7 @@ def _print(counts: Sequence[LanguageCounts]) -> None:
 
 def _cells(plain: ArmCounts, checked: ArmCounts) -> tuple[str, ...]:
     """Plain and codekiln's counts beside each other."""
-    built = f"{plain.built} {checked.built} of {plain.run}" if plain.run else "-"
+    built = f"{plain.built} {checked.built} of {plain.compiled}" if plain.compiled else "-"
     ran = f"{plain.ran} {checked.ran} of {plain.run}" if plain.run else "-"
     return (
         str(plain.tasks),

@@ -87,8 +87,9 @@ def generate(
         str,
         typer.Option(
             "--guard",
-            help="types: a type checker looks at drafts while they are written, and errors are "
-            "written anew (local models; Python, TypeScript, JavaScript); none.",
+            help="Looks at drafts while they are written, and has errors written anew. types: a "
+            "type checker (Python, TypeScript, JavaScript); syntax: the grammar of any language; "
+            "none.",
         ),
     ] = "none",
     seed: Annotated[

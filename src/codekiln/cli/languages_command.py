@@ -21,9 +21,11 @@ def languages(
 ) -> int:
     """List the languages, or all that is known of one.
 
-    Levels: parse, the syntax is checked; run, answers are built and run on the examples, where what
-    that needs is installed.
+    Levels: parse, the syntax is checked; compile, its own compiler takes or refuses answers; run,
+    answers are built and run on the examples. Both where what that needs is installed.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from codekiln.cli.console import write_json, write_stdout
     from codekiln.cli.table import print_table
     from codekiln.languages import all_languages, get_language
@@ -38,7 +40,8 @@ def languages(
             shown = (item for item in told.items() if item[1] not in (None, "", []))
             write_stdout("".join(f"{_line(*item)}\n" for item in shown))
         return 0
-    found = [_told(language, isolation) for language in all_languages()]
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda language: _told(language, isolation), all_languages()))
     if as_json:
         write_json({"languages": found})
         return 0
@@ -60,14 +63,14 @@ def _isolation() -> Isolation | None:
 
 
 def _told(language: Language, isolation: Isolation | None) -> dict[str, object]:
-    from codekiln.languages.recipes import recipe_languages, recipe_of
-    from codekiln.verify.program_check import missing_tools
+    from codekiln.languages.recipes import recipe_of
+    from codekiln.verify.toolchains import missing_tools
 
     toolchain: str | None = None
     installed: bool | None = None
     if language.name == "python":
         toolchain, installed = "the Python that runs codekiln", isolation is not None
-    elif language.name in recipe_languages():
+    elif language.has_tools:
         recipe = recipe_of(language.name)
         toolchain = recipe.needs
         installed = isolation is not None and not missing_tools(recipe, isolation)

@@ -14,7 +14,8 @@ _APT_S = 1800
 
 def setup(
     language: Annotated[
-        str, typer.Argument(help="A language that codekiln runs, see 'codekiln languages'.")
+        str,
+        typer.Argument(help="A language that codekiln runs or compiles, see 'codekiln languages'."),
     ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be installed.")
@@ -47,7 +48,8 @@ def setup(
     if as_json:
         write_json({"language": known.name, "installed": not missing, "plan": plan})
     elif not missing:
-        write_stdout(f"{known.display_name} programs run here\n")
+        done = "run" if recipe.run else "are compiled"
+        write_stdout(f"{known.display_name} programs {done} here\n")
     elif dry_run:
         write_stdout(f"would run: {plan}\n")
     return 0 if dry_run or not missing else 1
@@ -55,7 +57,7 @@ def setup(
 
 def _missing(recipe: Recipe) -> str:
     from codekiln.sandbox import open_isolation
-    from codekiln.verify.program_check import forget_tools, missing_tools
+    from codekiln.verify.toolchains import forget_tools, missing_tools
 
     forget_tools()
     return missing_tools(recipe, open_isolation())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -15,6 +15,22 @@ class TakeBack:
 
     to: int
     differently: bool = True
+
+
+@dataclass(slots=True)
+class GuardReport:
+    """What a guard did; `abstained` says why it stopped, empty while it did not.
+
+    `characters` were taken back, `seconds` went into looking; `rules` counts what was refused.
+    """
+
+    checks: int = 0
+    take_backs: int = 0
+    characters: int = 0
+    seconds: float = 0.0
+    restarts: int = 0
+    abstained: str = ""
+    rules: dict[str, int] = field(default_factory=dict)
 
 
 class TextGuard(Protocol):

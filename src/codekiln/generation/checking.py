@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 
 from codekiln.backends import Cancel
 from codekiln.core import Assessment, Candidate, Task
-from codekiln.core.errors import CancelledError, SandboxError
+from codekiln.core.errors import CancelledError, SandboxError, SandboxUnavailableError
 from codekiln.generation.events import Event, OnEvent
 from codekiln.languages import get_language
 from codekiln.sandbox import Isolation, IsolationLevel, Program, RunResult, open_isolation
@@ -21,22 +22,25 @@ def isolation_for(task: Task, *, unsafe: bool) -> Isolation:
     """What keeps the task's candidates in.
 
     Raises SandboxUnavailableError for a language that is run where nothing keeps programs in;
-    languages that are only parsed need no sandbox and get one that runs nothing.
+    without a sandbox other languages are only parsed, by one that runs nothing.
     """
-    if get_language(task.language).can_run:
+    language = get_language(task.language)
+    if language.can_run:
         return open_isolation(unsafe=unsafe)
+    with suppress(SandboxUnavailableError):
+        return open_isolation(unsafe=unsafe) if language.has_tools else _NothingRuns()
     return _NothingRuns()
 
 
 class _NothingRuns:
-    """For languages whose code is only parsed."""
+    """Where code is only parsed."""
 
     level = IsolationLevel.L3
     name = "none (nothing is run)"
 
     def run(self, program: Program) -> RunResult:
         """Refuse."""
-        raise SandboxError(f"{program.argv[0]!r} was to be run for a language that is only parsed")
+        raise SandboxError(f"{program.argv[0]!r} was to be run where code is only parsed")
 
 
 def check(

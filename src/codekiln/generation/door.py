@@ -25,11 +25,11 @@ from codekiln.core.settings import load_settings
 from codekiln.generation import environment, records
 from codekiln.generation.checking import isolation_for
 from codekiln.generation.confidence import Evidence
+from codekiln.generation.draft_guards import require_guard
 from codekiln.generation.events import LoadingProgress, OnEvent, ignore
 from codekiln.generation.options import Guard, Options, Strategy
 from codekiln.generation.pipeline import Result, answer_task
 from codekiln.generation.tasks import read_task
-from codekiln.generation.type_guards import require_checker
 from codekiln.languages import get_language
 
 # The name by which the embedded engine calls itself.
@@ -153,8 +153,7 @@ def run_unrecorded(
     started = time.monotonic()
     # A machine without a sandbox is told so before minutes go into drafts.
     isolation = isolation_for(task, unsafe=options.unsafe) if options.verify else None
-    if options.guard == "types":
-        require_checker(task.language)
+    require_guard(options.guard, task.language)
     wanted = model or load_settings().model
     opened: AbstractContextManager[Backend]
     if backend is not None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from codekiln.backends import Backend, Cancel, Completion, CompletionRequest
 from codekiln.core import Candidate, Prompt, Sampling, Task
 from codekiln.core.errors import BackendError, CancelledError
+from codekiln.generation.draft_guards import DraftGuards
 from codekiln.generation.events import Event, OnEvent, Stage
 from codekiln.generation.options import Options
-from codekiln.generation.type_guards import TypeGuards
 from codekiln.languages import get_language
 from codekiln.verify import extract_code
 from codekiln.verify.syntax_repair import repair_syntax
@@ -46,7 +46,7 @@ def draw(
     backend: Backend,
     on_event: OnEvent,
     cancel: Cancel | None,
-    guards: TypeGuards | None = None,
+    guards: DraftGuards | None = None,
 ) -> tuple[Candidate, ...]:
     """The candidates of one round, a greedy one first. `options.seed` must be set.
 

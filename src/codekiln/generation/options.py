@@ -10,7 +10,7 @@ from codekiln.backends import Attention, as_attention
 from codekiln.core.errors import UsageError
 
 Strategy = Literal["auto", "one-shot", "stepwise"]
-Guard = Literal["none", "types"]
+Guard = Literal["none", "syntax", "types"]
 STRATEGIES: tuple[Strategy, ...] = ("auto", "one-shot", "stepwise")
 MAX_SAMPLES = 256
 SEED_BITS = 32
@@ -27,7 +27,7 @@ class Options:
     `strategy` "stepwise" writes function by function, "one-shot" never does, "auto" does where a
     task names several functions and whole drafts failed. `attention` is how the embedded engine
     reads prompts, see codekiln.backends. `guard` "types" has a type checker look at drafts while
-    they are written, see codekiln.typeflow.guard.
+    they are written, see codekiln.typeflow.guard; "syntax" the grammar of any language.
     """
 
     n: int = 8

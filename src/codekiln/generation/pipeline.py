@@ -14,6 +14,7 @@ from codekiln.backends import KV_TOKEN_BYTES, Backend, Cancel
 from codekiln.core import Answer, Assessment, Candidate, Confidence, Prompt, Task, Verdict
 from codekiln.core.files import sha256_text
 from codekiln.generation.confidence import Evidence, evidence_of, probability, too_unsure
+from codekiln.generation.draft_guards import DraftGuards, open_guards
 from codekiln.generation.drafting import Round, draw
 from codekiln.generation.events import Event, OnEvent, ignore
 from codekiln.generation.inferred_types import inferred_signature, with_types
@@ -26,7 +27,6 @@ from codekiln.generation.schedule import form_of, is_settled, next_drafts
 from codekiln.generation.selection import Selection, select
 from codekiln.generation.stepwise import is_worthwhile, shares_parts, write_stepwise
 from codekiln.generation.telling_apart import tell_apart
-from codekiln.generation.type_guards import TypeGuards
 from codekiln.generation.wording import answer_notes, why_unsure, why_unverified
 from codekiln.generation.workbench import Workbench, prompt_budget
 from codekiln.sandbox import CountingIsolation, Isolation
@@ -67,13 +67,8 @@ def answer_task(
     CancelledError, ContextOverflowError, SandboxError and what the backend raises; OracleError when
     the guard that was asked for has no type checker here.
     """
-    opened = (
-        TypeGuards(task.language, is_standalone=not task.context)
-        if options.guard == "types"
-        else nullcontext()
-    )
-    with opened as guards:
-        signature = inferred_signature(task) if guards is not None else None
+    with open_guards(options.guard, task) or nullcontext() as guards:
+        signature = inferred_signature(task) if options.guard == "types" else None
         typed = with_types(task, signature)
         result = _answer_task(typed, options, backend, isolation, on_event, cancel, guards)
     if guards is None:
@@ -90,7 +85,7 @@ def _answer_task(
     isolation: Isolation | None,
     on_event: OnEvent,
     cancel: Cancel | None,
-    guards: TypeGuards | None,
+    guards: DraftGuards | None,
 ) -> Result:
     form = form_of(task)
     prompt = build_prompt(

@@ -1,8 +1,10 @@
 """How the budget of candidates is spent: what is drawn next, and when it is enough.
 
-A first small round with the greedy draft; where that settles it, nothing more is drawn. Harder
-tasks get the rest of the budget. Further drafts, not repairs, are what solves hard tasks with
-small models (docs/evaluation.md has the figures), so only a small part is kept for repairs.
+A first small round with the greedy draft; where that settles it, nothing more is drawn. Where
+nothing can be run, that round is the greedy draft alone, and it settles the task if no check finds
+fault with it: others could not be shown to be better. Harder tasks get the rest of the budget.
+Further drafts, not repairs, are what solves hard tasks with small models (docs/evaluation.md has
+the figures), so only a small part is kept for repairs.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from codekiln.generation.confidence import evidence_of, probability
 from codekiln.generation.drafting import Round
 from codekiln.generation.telling_apart import tell_apart
 from codekiln.generation.workbench import Workbench
+from codekiln.languages import get_language
 
 FIRST_ROUND = 4
 # One of so many candidates is kept for repairs.
@@ -28,6 +31,10 @@ def form_of(task: Task) -> str:
 
 def is_settled(bench: Workbench) -> bool:
     """True when the candidates so far make more drafts pointless."""
+    if not _can_be_proved(bench.task):
+        return any(
+            one.verdict is Verdict.UNVERIFIED and not one.findings for one in bench.assessments
+        )
     if len(bench.candidates) < 2:
         return False
     tell_apart(bench)
@@ -36,6 +43,12 @@ def is_settled(bench: Workbench) -> bool:
         return False
     evidence = evidence_of(bench.candidates, bench.assessments, selection)
     return (probability(evidence) or 0.0) >= SETTLED
+
+
+def _can_be_proved(task: Task) -> bool:
+    """Whether running candidates can tell which is right."""
+    language = get_language(task.language)
+    return language.name == "python" or (language.can_run and bool(task.checks))
 
 
 def next_drafts(bench: Workbench, prompt: Prompt) -> Round | None:
@@ -47,7 +60,8 @@ def next_drafts(bench: Workbench, prompt: Prompt) -> Round | None:
     total = bench.options.drafts
     most = max(1, total - total // REPAIR_SHARE)
     if drawn == 0:
-        return Round(prompt, min(FIRST_ROUND, most, bench.budget), greedy=True, form=form)
+        first = FIRST_ROUND if _can_be_proved(bench.task) else 1
+        return Round(prompt, min(first, most, bench.budget), greedy=True, form=form)
     left = min(most - drawn, bench.budget)
     if left <= 0:
         # Where a draft passes, nothing needs a repair: the rest tells the passing ones apart.

@@ -20,7 +20,9 @@ def why_unverified(task: Task, assessment: Assessment) -> str:
         return _failure(assessment)
     language = get_language(task.language)
     if not language.can_run:
-        return f"{language.display_name} is only parsed; nothing of it was run"
+        is_compiled = any(one.check == "compiler" and one.isolation for one in assessment.reports)
+        done = "compiled" if is_compiled else "parsed"
+        return f"{language.display_name} is only {done}; nothing of it was run"
     if not task.examples:
         return f"no example could be run: the task gives none. Add one like {_like(task)}"
     if not task.checks:

@@ -14,11 +14,11 @@ from codekiln.backends import Backend, Cancel
 from codekiln.core import Assessment, Candidate, Task
 from codekiln.core.errors import ContextOverflowError
 from codekiln.generation.checking import check
+from codekiln.generation.draft_guards import DraftGuards
 from codekiln.generation.drafting import Round, draw
 from codekiln.generation.events import OnEvent, Stage
 from codekiln.generation.options import Options
 from codekiln.generation.selection import Selection, select
-from codekiln.generation.type_guards import TypeGuards
 from codekiln.sandbox import CountingIsolation
 
 # For a server that does not tell its window; small models of today have at least this much.
@@ -35,7 +35,7 @@ class Workbench:
     isolation: CountingIsolation
     on_event: OnEvent
     cancel: Cancel | None = None
-    guards: TypeGuards | None = None
+    guards: DraftGuards | None = None
     candidates: list[Candidate] = field(default_factory=list)
     assessments: list[Assessment] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)

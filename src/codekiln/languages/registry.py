@@ -26,6 +26,7 @@ class Validity(StrEnum):
     """How far codekiln checks code of a language, weakest first."""
 
     PARSE = "parse"
+    COMPILE = "compile"
     RUN = "run"
 
 
@@ -49,11 +50,22 @@ class Language:
     prompt: str = ""
     notes: str = ""
     gaps: bool = False
+    hangs: bool = False
 
     @property
     def fence(self) -> str:
         """The tag to write behind an opening code fence."""
         return self.fences[0]
+
+    @property
+    def has_sure_grammar(self) -> bool:
+        """True when what its grammar refuses can be taken for wrong while it is being written."""
+        return bool(self.grammar) and not self.gaps and not self.hangs
+
+    @property
+    def has_tools(self) -> bool:
+        """True when a compiler or interpreter of this language looks at answers."""
+        return self.validity is not Validity.PARSE
 
     @property
     def can_run(self) -> bool:
@@ -71,7 +83,9 @@ _TEXT_FIELDS = frozenset(
     {"name", "display_name", "grammar", "line_comment", "kind", "style", "validity"},
 )
 _LIST_FIELDS = frozenset({"aliases", "extensions", "fences"})
-_OPTIONAL_FIELDS = frozenset({"filenames", "shebangs", "block_comment", "prompt", "notes", "gaps"})
+_OPTIONAL_FIELDS = frozenset(
+    {"filenames", "shebangs", "block_comment", "prompt", "notes", "gaps", "hangs"}
+)
 
 
 def read_registry(text: str) -> tuple[Language, ...]:
@@ -219,8 +233,9 @@ def _read_entry(index: int, entry: object) -> Language:
             )
         return text(key)
 
-    if not isinstance(fields.get("gaps", False), bool):
-        raise CodekilnError(f"{label}: 'gaps' must be true or false, not {fields['gaps']!r}")
+    for flag in ("gaps", "hangs"):
+        if not isinstance(fields.get(flag, False), bool):
+            raise CodekilnError(f"{label}: {flag!r} must be true or false, not {fields[flag]!r}")
     block = texts("block_comment")
     if len(block) not in (0, 2):
         raise CodekilnError(f"{label}: 'block_comment' must be an opening and a closing text")
@@ -253,6 +268,7 @@ def _read_entry(index: int, entry: object) -> Language:
         prompt=optional_text("prompt"),
         notes=optional_text("notes"),
         gaps=bool(fields.get("gaps", False)),
+        hangs=bool(fields.get("hangs", False)),
     )
 
 

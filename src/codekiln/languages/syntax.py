@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from codekiln.core.errors import CodekilnError, UsageError
+from codekiln.languages.probe import parser_ends
 from codekiln.languages.registry import Language, get_language
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from tree_sitter_language_pack import SupportedLanguage
 
 MAX_QUOTED_CHARS = 30
+
+
+class EndlessParseError(CodekilnError):
+    """A parser that had to be stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,15 @@ class SyntaxIssue:
 def parse(language: Language | str, code: str) -> SyntaxTree:
     """The syntax tree of `code`; always there, with error nodes where the code is wrong.
 
-    Raises UsageError for the name of a language that is unknown or has no grammar.
+    Raises UsageError for the name of a language that is unknown or has no grammar, and
+    EndlessParseError where its parser does not come to an end.
     """
     known = language if isinstance(language, Language) else get_language(language)
     # A lone surrogate cannot be UTF-8; "?" keeps columns in place and is an error in most places.
     source = code.encode("utf-8", errors="replace")
-    return SyntaxTree(known, source, _parser(known).parse(source))
+    if known.hangs and not parser_ends(known.grammar, source):
+        raise EndlessParseError(f"the parser of {known.display_name} does not end on this text")
+    return SyntaxTree(known, source, parser_of(known).parse(source))
 
 
 def syntax_errors(language: Language | str, code: str) -> tuple[SyntaxIssue, ...]:
@@ -74,14 +82,19 @@ def syntax_errors(language: Language | str, code: str) -> tuple[SyntaxIssue, ...
     known = language if isinstance(language, Language) else get_language(language)
     if not known.grammar:
         return ()
-    tree = parse(known, code)
+    try:
+        tree = parse(known, code)
+    except EndlessParseError as error:
+        last = code.count("\n") + 1
+        return (SyntaxIssue(last, 0, f"{error}; it may break off here", last, 0),)
     if not tree.has_error:
         return ()
     lines = tree.source.split(b"\n")
     return tuple(_issue(node, lines) for node in _broken_nodes(tree.root))
 
 
-def _parser(language: Language) -> Parser:
+def parser_of(language: Language) -> Parser:
+    """A parser of the language. Raises UsageError where there is no grammar."""
     # get_parser keeps loaded grammars; a parser itself is cheap and must not cross threads.
     from tree_sitter_language_pack import get_parser
 

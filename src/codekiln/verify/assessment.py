@@ -16,6 +16,7 @@ from codekiln.core.verdict import Assessment, CheckReport, Finding, Verdict
 from codekiln.languages import get_language
 from codekiln.sandbox.types import Isolation
 from codekiln.verify.checks import Check, CheckLimits, Trial
+from codekiln.verify.compiler_check import CompilerCheck
 from codekiln.verify.crash_check import CrashCheck
 from codekiln.verify.example_check import ExampleCheck
 from codekiln.verify.expected_values import ExpectedValues
@@ -26,6 +27,7 @@ from codekiln.verify.syntax_check import SyntaxCheck
 
 DEFAULT_CHECKS: tuple[Check, ...] = (
     SyntaxCheck(),
+    CompilerCheck(),
     ExampleCheck(),
     ProgramCheck(),
     CrashCheck(),

@@ -9,24 +9,19 @@ give makes the behaviour fingerprint.
 from __future__ import annotations
 
 import contextlib
-import shlex
-import shutil
 import time
-from pathlib import Path
 
-from codekiln.core.errors import SandboxError
 from codekiln.core.files import sha256_text
-from codekiln.core.settings import load_settings
 from codekiln.core.task import Example, Task
 from codekiln.core.verdict import CheckReport, ExampleRun, Finding, Severity, Verdict
 from codekiln.languages.recipes import Recipe, recipe_languages, recipe_of
-from codekiln.sandbox import Isolation, Program
 from codekiln.verify.checks import Trial
 from codekiln.verify.judgement import Outcome, wanted
 from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import NeutralCall, neutral_call, neutral_value
-from codekiln.verify.programs.runner import CaseResult, ProgramRun, host_folder, run_cases
+from codekiln.verify.programs.runner import CaseResult, ProgramRun, run_cases
 from codekiln.verify.programs.wire import NotNeutralError, Other
+from codekiln.verify.toolchains import missing_tools, toolchain_folder
 from codekiln.verify.values import canonical, one_line, show
 from codekiln.verify.varied_inputs import varied_sessions
 
@@ -49,8 +44,6 @@ _VERDICTS: dict[Outcome, Verdict] = {
     "timeout": Verdict.TIMEOUT,
     "out_of_memory": Verdict.OUT_OF_MEMORY,
 }
-# By language and isolation: looked for once in the life of the process.
-_MISSING: dict[tuple[str, str], str] = {}
 
 
 class ProgramCheck:
@@ -109,57 +102,12 @@ class ProgramCheck:
         )
 
 
-def toolchain_folder(recipe: Recipe) -> str:
-    """Where codekiln's own toolchain of a recipe is; "" where it needs none."""
-    if not recipe.folder:
-        return ""
-    return str(load_settings().cache_dir / "toolchains" / recipe.folder)
-
-
-def missing_tools(recipe: Recipe, isolation: Isolation) -> str:
-    """Empty where programs of a language can be run in the sandbox, else what they need."""
-    key = recipe.language, isolation.name
-    if key not in _MISSING:
-        _MISSING[key] = _missing(recipe, isolation)
-    return _MISSING[key]
-
-
-def forget_tools() -> None:
-    """Look for tools anew, as after an installation."""
-    _MISSING.clear()
-
-
 def result_of(case: CaseResult, recipe: Recipe) -> object:
     """What a call gave: what it printed, in a language where that is a result."""
     has_printed = recipe.prints and bool(case.printed.strip())
     if has_printed and (case.value is None or isinstance(case.value, bool)):
         return case.printed.removesuffix("\n")
     return case.value
-
-
-def _missing(recipe: Recipe, isolation: Isolation) -> str:
-    what = f"{recipe.language} programs cannot be run here; they need {recipe.needs}"
-    if recipe.folder and not Path(toolchain_folder(recipe)).is_dir():
-        return what
-    for name, *_ in recipe.tools:
-        if recipe.host:
-            # Its folder is only shown to programs; what is on the path here says where it is.
-            is_here = shutil.which(name) is not None and _has_folder(recipe)
-        else:
-            found = isolation.run(Program(argv=("sh", "-c", f"command -v {shlex.quote(name)}")))
-            is_here = found.exit_code == 0
-        if not is_here:
-            return what
-    return ""
-
-
-def _has_folder(recipe: Recipe) -> bool:
-    """Whether the command that tells a toolchain's folder works: it may be a proxy of none."""
-    try:
-        host_folder(recipe.host, recipe.needs)
-    except SandboxError:
-        return False
-    return True
 
 
 def _readable(

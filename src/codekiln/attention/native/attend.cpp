@@ -131,9 +131,9 @@ class Rows {
 };
 
 template <typename A, int D>
-void attend(const void* queries, const int64_t* keys, const int64_t* values, int64_t head_stride,
-            void* to, float* lse, const Item* items, int count, const int32_t* lists, int block,
-            int heads, int kv_heads, int threads) {
+Status attend(const void* queries, const int64_t* keys, const int64_t* values, int64_t head_stride,
+              void* to, float* lse, const Item* items, int count, const int32_t* lists, int block,
+              int heads, int kv_heads, int threads) {
   using Element = typename A::Element;
   const Element* q = static_cast<const Element*>(queries);
   Element* out = static_cast<Element*>(to);
@@ -141,12 +141,10 @@ void attend(const void* queries, const int64_t* keys, const int64_t* values, int
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   int most = 0;
   for (int i = 0; i < count; ++i) most = std::max(most, items[i].rows * ratio);
-#pragma omp parallel num_threads(threads)
-  {
+  return in_parallel(threads, count, [&](auto next) {
     Rows<A, D> rows(most);
     Tile<A, D> tile;
-#pragma omp for schedule(dynamic, 1)
-    for (int i = 0; i < count; ++i) {
+    for (int i = next(); i >= 0; i = next()) {
       const Item& item = items[i];
       const Element* k = reinterpret_cast<const Element*>(keys[item.sequence]) + item.head * head_stride;
       const Element* v = reinterpret_cast<const Element*>(values[item.sequence]) + item.head * head_stride;
@@ -165,7 +163,7 @@ void attend(const void* queries, const int64_t* keys, const int64_t* values, int
       }
       rows.finish(out, lse, item, heads, ratio);
     }
-  }
+  });
 }
 
 template <typename A>
@@ -180,20 +178,18 @@ extern "C" int codekiln_has_bf16() { return HAS_BF16; }
 
 // q, out: [rows, heads, head_dim]; lse: float32 [rows, heads]; keys, values: addresses of
 // [kv_heads, n, head_dim] per sequence, `head_stride` elements from head to head; all bfloat16 or
-// all float32; lists: block numbers; a block has `block` keys. Returns 0, or 1 for what this was
-// not made for.
+// all float32; lists: block numbers; a block has `block` keys. Returns a Status.
 extern "C" int codekiln_attend(int is_bf16, const void* q, const int64_t* keys,
                                const int64_t* values, int64_t head_stride, void* out, float* lse,
                                const void* items, int count, const int32_t* lists, int block,
                                int heads, int kv_heads, int head_dim, int threads) {
-  if (block < MOST_LANES || block > TILE || TILE % block) return 1;
+  if (block < MOST_LANES || block > TILE || TILE % block) return NOT_MADE_FOR;
 #if HAS_BF16
   const auto run = is_bf16 ? attend_for<Bf16>(head_dim) : attend_for<F32>(head_dim);
 #else
   const auto run = is_bf16 ? nullptr : attend_for<F32>(head_dim);
 #endif
-  if (!run) return 1;
-  run(q, keys, values, head_stride, out, lse, static_cast<const Item*>(items), count, lists, block,
-      heads, kv_heads, threads);
-  return 0;
+  if (!run) return NOT_MADE_FOR;
+  return run(q, keys, values, head_stride, out, lse, static_cast<const Item*>(items), count, lists,
+             block, heads, kv_heads, threads);
 }

@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from codekiln.core.files import write_atomic
 from codekiln.core.settings import load_settings
 
 _SOURCES = tuple(Path(__file__).with_name(name) for name in ("attend.cpp", "select.cpp"))
@@ -39,6 +40,8 @@ _FLAGS = (
     "-fno-strict-aliasing",
 )
 _BUILD_S = 300
+# As numbers.h has it.
+_NO_MEMORY = 2
 HEAD_DIMS = (64, 128)
 _log = logging.getLogger(__name__)
 
@@ -76,7 +79,7 @@ class Native:
         rows, heads, head_dim = q.shape
         out = torch.empty_like(q)
         lse = torch.empty(rows, heads)
-        failed = self.library.codekiln_attend(
+        status = self.library.codekiln_attend(
             q.dtype == torch.bfloat16,
             *(_address(tensor) for tensor in (q, context.keys, context.values)),
             ctypes.c_int64(context.head_stride),
@@ -89,7 +92,7 @@ class Native:
             head_dim,
             torch.get_num_threads(),
         )
-        assert not failed, f"the kernel was not made for {q.dtype} {q.shape} with blocks of {block}"
+        _refuse(status, f"{q.dtype} {q.shape} with blocks of {block}")
         return out, lse
 
     def select(
@@ -112,7 +115,7 @@ class Native:
         assert most <= max(1, means.shape[1]), "the index does not hold what the readers see"
         lists = torch.zeros(kv_heads, count, most, dtype=torch.int32)
         counts = torch.zeros(kv_heads, count, dtype=torch.int32)
-        failed = self.library.codekiln_select(
+        status = self.library.codekiln_select(
             q.dtype == torch.bfloat16,
             *(_address(tensor) for tensor in (q, means)),
             ctypes.c_int64(means.stride(0)),
@@ -130,7 +133,7 @@ class Native:
             q.shape[2],
             torch.get_num_threads(),
         )
-        assert not failed, f"the kernel was not made for {q.dtype} {q.shape}"
+        _refuse(status, f"{q.dtype} {q.shape}")
         return lists, counts
 
 
@@ -195,6 +198,13 @@ def _address(tensor: Tensor) -> ctypes.c_void_p:
     return ctypes.c_void_p(tensor.data_ptr())
 
 
+def _refuse(status: int, tensors: str) -> None:
+    """Raise for what numbers.h calls a Status and is not DONE."""
+    if status == _NO_MEMORY:
+        raise MemoryError(f"attention over {tensors} found too little memory")
+    assert not status, f"the kernel was not made for {tensors}"
+
+
 @functools.cache
 def load_native() -> Native | None:
     """The kernels, built if need be (seconds, once per machine). `CODEKILN_NATIVE=0`: never."""
@@ -205,7 +215,8 @@ def load_native() -> Native | None:
         _log.info("no C++ compiler is installed; attention runs in plain PyTorch, slower")
         return None
     path = load_settings().cache_dir / "kernels" / f"attention-{_key(compiler)}.so"
-    if not path.exists() and not _build(compiler, path):
+    if not path.exists() and (why := _build(compiler, path)):
+        _log.info("no attention kernel: %s; attention runs in plain PyTorch, slower", why)
         return None
     try:
         return open_native(path)
@@ -224,6 +235,10 @@ def open_native(path: Path) -> Native:
 def _key(compiler: str) -> str:
     parts = [compiler, *_FLAGS, platform.machine(), torch.__version__]
     with contextlib.suppress(OSError):
+        # An upgrade of the compiler leaves its name.
+        found = Path(shutil.which(compiler) or compiler).resolve()
+        parts += [str(found), str(found.stat().st_mtime_ns)]
+    with contextlib.suppress(OSError):
         # -march=native gives other code on another processor of a shared home.
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         told = ("flags", "Features", "CPU implementer", "CPU part")
@@ -232,26 +247,41 @@ def _key(compiler: str) -> str:
     return hashlib.sha256(sources + "\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _build(compiler: str, path: Path) -> bool:
-    """Compile beside `path`, prove the result, and rename it into place."""
+def _build(compiler: str, path: Path) -> str:
+    """Compile beside `path`, prove the result, and rename it into place; why not, if not.
+
+    What failed for a reason that stays is not tried again while the file that tells it is there.
+    """
+    failed = path.with_suffix(".failed")
     try:
+        if failed.exists():
+            return f"{failed.read_text('utf-8').strip()} (delete {failed} to try again)"
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
             built = Path(folder, path.name)
-            for step in (
-                [compiler, *_FLAGS, *map(str, _SOURCES), "-o", str(built), *_openmp_of_torch()],
-                [sys.executable, "-m", "codekiln.attention.native.prove", str(built)],
-            ):
-                done = subprocess.run(step, capture_output=True, text=True, timeout=_BUILD_S)
-                if done.returncode:
-                    said = done.stderr.strip() or f"exit status {done.returncode}"
-                    _log.info("no attention kernel: %s; it runs in PyTorch", said.splitlines()[0])
-                    return False
-            built.replace(path)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        _log.info("no attention kernel: %s; it runs in plain PyTorch", error)
-        return False
-    return True
+            why = _compile_and_prove(compiler, built)
+            if why:
+                write_atomic(failed, why)
+            else:
+                built.replace(path)
+            return why
+    except OSError as error:
+        return str(error)
+
+
+def _compile_and_prove(compiler: str, built: Path) -> str:
+    """The first line of what went wrong, or nothing."""
+    for step in (
+        [compiler, *_FLAGS, *map(str, _SOURCES), "-o", str(built), *_openmp_of_torch()],
+        [sys.executable, "-m", "codekiln.attention.native.prove", str(built)],
+    ):
+        try:
+            done = subprocess.run(step, capture_output=True, text=True, timeout=_BUILD_S)
+        except subprocess.TimeoutExpired as error:
+            return str(error)
+        if done.returncode:
+            return (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[0]
+    return ""
 
 
 def _openmp_of_torch() -> list[str]:

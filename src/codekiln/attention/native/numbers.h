@@ -17,6 +17,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -38,6 +39,29 @@ using Buffer = std::unique_ptr<T[], Aligned>;
 template <typename T>
 Buffer<T> buffer(size_t count) {
   return Buffer<T>(static_cast<T*>(::operator new(count * sizeof(T), CACHE_LINE)));
+}
+
+// What the functions for Python return.
+enum Status { DONE = 0, NOT_MADE_FOR = 1, NO_MEMORY = 2 };
+
+// `work` runs in every thread and is given a function that tells the next item, or -1.
+// An exception must not leave a thread, so that a lack of memory is told by the status.
+template <typename Work>
+Status in_parallel(int threads, int count, Work work) {
+  std::atomic<int> next{0};
+  std::atomic<Status> status{DONE};
+#pragma omp parallel num_threads(threads)
+  {
+    try {
+      work([&] {
+        const int item = next++;
+        return item < count ? item : -1;
+      });
+    } catch (const std::bad_alloc&) {
+      status = NO_MEMORY;
+    }
+  }
+  return status;
 }
 
 }  // namespace

@@ -229,10 +229,10 @@ class Selector {
 };
 
 template <typename A, int D>
-void select(const void* queries, const void* means, int64_t means_stride, const void* low,
-            const void* high, int64_t box_stride, const Reader* readers, int count, int span,
-            const Choice& choice, int32_t* lists, int64_t most, int32_t* counts, int heads,
-            int kv_heads, int threads) {
+Status select(const void* queries, const void* means, int64_t means_stride, const void* low,
+              const void* high, int64_t box_stride, const Reader* readers, int count, int span,
+              const Choice& choice, int32_t* lists, int64_t most, int32_t* counts, int heads,
+              int kv_heads, int threads) {
   using Element = typename A::Element;
   const auto part = [](const void* all, int64_t at) { return static_cast<const Element*>(all) + at; };
   const int ratio = heads / kv_heads, spans = (count + span - 1) / span;
@@ -244,18 +244,17 @@ void select(const void* queries, const void* means, int64_t means_stride, const 
       sum += (readers[i].rows / choice.pool + 2) * ratio;
     rows = std::max(rows, sum);
   }
-#pragma omp parallel num_threads(threads)
-  {
+  return in_parallel(threads, kv_heads * spans, [&](auto next) {
     Selector<A, D> selector(choice, ratio, rows, blocks, span);
-#pragma omp for schedule(dynamic, 1)
-    for (int item = 0; item < kv_heads * spans; ++item) {
+    for (int item = next(); item >= 0; item = next()) {
       const int head = item / spans, first = item % spans * span;
       const int64_t place = int64_t(head) * count + first;
       selector.run(part(queries, int64_t(head) * ratio * D), int64_t(heads) * D,
                    part(means, head * means_stride), part(low, head * box_stride),
-                   part(high, head * box_stride), readers + first, std::min(span, count - first), lists + place * most, most, counts + place);
+                   part(high, head * box_stride), readers + first, std::min(span, count - first),
+                   lists + place * most, most, counts + place);
     }
-  }
+  });
 }
 
 template <typename A>
@@ -267,8 +266,7 @@ auto select_for(int head_dim) {
 
 // q: [rows, heads, head_dim]; means, low, high: [kv_heads, .., head_dim], KV heads `means_stride` and
 // `box_stride` elements apart; all bfloat16 or all float32; lists: int32 [kv_heads, count, most];
-// counts: int32 [kv_heads, count]. `span` readers share their packing. Returns 0, or 1 for what this
-// was not made for.
+// counts: int32 [kv_heads, count]. `span` readers share their packing. Returns a Status.
 extern "C" int codekiln_select(int is_bf16, const void* q, const void* means, int64_t means_stride,
                                const void* low, const void* high, int64_t box_stride,
                                const void* readers, int count, int span, const void* choice,
@@ -279,9 +277,8 @@ extern "C" int codekiln_select(int is_bf16, const void* q, const void* means, in
 #else
   const auto run = is_bf16 ? nullptr : select_for<F32>(head_dim);
 #endif
-  if (!run) return 1;
-  run(q, means, means_stride, low, high, box_stride, static_cast<const Reader*>(readers), count, span,
-      *static_cast<const Choice*>(choice), static_cast<int32_t*>(lists), most,
-      static_cast<int32_t*>(counts), heads, kv_heads, threads);
-  return 0;
+  if (!run) return NOT_MADE_FOR;
+  return run(q, means, means_stride, low, high, box_stride, static_cast<const Reader*>(readers), count,
+             span, *static_cast<const Choice*>(choice), static_cast<int32_t*>(lists), most,
+             static_cast<int32_t*>(counts), heads, kv_heads, threads);
 }

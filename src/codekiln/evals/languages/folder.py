@@ -120,6 +120,12 @@ def read_measured(results: Path) -> Sequence[Measured]:
     return found
 
 
+def read_parsing(results: Path) -> Mapping[str, Any]:
+    """What bench/parse_speed.py measured; empty where it did not."""
+    path = results / "parse_speed.json"
+    return _read_json(path) if path.exists() else {}
+
+
 def _tasks_hash() -> str:
     file = resources.files("codekiln.evals.languages") / "tasks.toml"
     return hashlib.sha256(file.read_bytes()).hexdigest()

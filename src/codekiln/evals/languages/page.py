@@ -5,14 +5,15 @@ Takes finished measurements; a language that was not measured has dashes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 from codekiln.evals.languages.folder import Measured
 from codekiln.evals.languages.summary import ArmCounts, LanguageCounts, total
 from codekiln.evals.report.svg import WIDTH_IN, Picture, picture
 from codekiln.languages import Language, all_languages
-from codekiln.languages.recipes import recipe_languages, recipe_of
+from codekiln.languages.recipes import recipe_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,6 +34,7 @@ sandbox, where the tools in the table are installed: `codekiln setup LANGUAGE` i
 | level | means |
 |---|---|
 | parse | a grammar finds no error in the answer |
+| compile | its own compiler takes the answer, and nothing is run |
 | run | its own compiler or interpreter builds it, calls it, and the results are compared |
 
 A conformance suite of {programs} small programs, right ones and subtly wrong ones, holds every
@@ -41,8 +43,13 @@ hold every grammar (`tests/languages/snippets`).
 """
 
 
-def languages_page(measured: Sequence[Measured], programs: int) -> str:
-    """The page; `programs` is how many programs the conformance suite has."""
+def languages_page(
+    measured: Sequence[Measured], programs: int, parsing: Mapping[str, Any] | None = None
+) -> str:
+    """The page; `programs` is how many programs the conformance suite has.
+
+    `parsing` is what bench/parse_speed.py measured.
+    """
     languages = all_languages()
     code = [one for one in languages if one.kind in ("programming", "shell")]
     runs = [one for one in languages if one.can_run]
@@ -53,11 +60,16 @@ def languages_page(measured: Sequence[Measured], programs: int) -> str:
         runs=len(runs),
         programs=programs,
     )
-    parts = [head, "## Run\n", _run_table(runs)]
+    compiled = [one for one in languages if one.has_tools and not one.can_run]
+    parts = [head, "## Run\n", _tools_table(runs)]
+    if compiled:
+        parts += ["## Compiled\n", _tools_table(compiled)]
     for one in measured:
         parts += [f"## Measured with {one.manifest['model']}\n", _measured(one)]
     if measured:
-        parts.insert(3, f"![Answers that are right, by language](pictures/{CHART}.svg)\n")
+        parts.insert(1, f"![Answers that are right, by language](pictures/{CHART}.svg)\n")
+    if parsing:
+        parts.append(_parsing(parsing))
     parts += ["## Which fall short, and why\n", *_short(languages, measured)]
     parts += ["## All languages\n", _all_table(languages)]
     return "\n".join(parts)
@@ -96,9 +108,9 @@ def _draw(measured: Measured) -> Figure:
     return figure
 
 
-def _run_table(languages: Iterable[Language]) -> str:
+def _tools_table(languages: Iterable[Language]) -> str:
     def row(language: Language) -> tuple[str, ...]:
-        if language.name not in recipe_languages():
+        if language.name == "python":
             return language.display_name, "the Python that runs codekiln", ""
         recipe = recipe_of(language.name)
         packages = (f"{source}: {', '.join(names)}" for source, names in recipe.install.items())
@@ -116,8 +128,8 @@ def _measured(measured: Measured) -> str:
         f"through codekiln with up to {manifest['options']['n']} candidates, checks and repair. "
         f"**{_share(plain.parse, plain.tasks)} of the plain answers parse, and "
         f"{_share(checked.parse, checked.tasks)} of codekiln's**; in {whole} languages all of "
-        f"codekiln's parse. In the languages that are run, {_share(plain.built, plain.run)} and "
-        f"{_share(checked.built, checked.run)} are built.\n",
+        f"codekiln's parse. Where a compiler or interpreter looks, it takes "
+        f"{_share(plain.built, plain.compiled)} and {_share(checked.built, checked.compiled)}.\n",
         f"{manifest['machine'].get('processor', '')}; weights "
         f"`{manifest['weights_sha256'][:12]}`, tasks `{manifest['tasks_sha256'][:12]}`.\n",
         f"    codekiln eval languages --model {manifest['model']} --out results/languages/"
@@ -134,17 +146,28 @@ def _measured_row(one: LanguageCounts) -> tuple[str, ...]:
     def both(cell: Callable[[ArmCounts], object]) -> str:
         return f"{cell(one.plain)} → {cell(one.codekiln)}"
 
-    is_run = one.codekiln.run > 0
+    compiled, run = one.codekiln.compiled, one.codekiln.run
     return (
         one.language,
         str(one.codekiln.tasks),
         both(lambda arm: arm.parse),
-        both(lambda arm: arm.built) + f" of {one.codekiln.run}" if is_run else "-",
-        both(lambda arm: arm.ran) + f" of {one.codekiln.run}" if is_run else "-",
+        both(lambda arm: arm.built) + f" of {compiled}" if compiled else "-",
+        both(lambda arm: arm.ran) + f" of {run}" if run else "-",
         both(lambda arm: arm.passed),
         both(lambda arm: arm.tokens),
         both(lambda arm: "-" if arm.seconds is None else f"{arm.seconds:.1f}"),
         f"{one.check_ms:.1f}",
+    )
+
+
+def _parsing(parsing: Mapping[str, Any]) -> str:
+    taken: Mapping[str, float] = parsing["milliseconds"]
+    slowest = sorted(taken, key=lambda name: -taken[name])[:3]
+    told = ", ".join(f"{name} {taken[name]:.1f}" for name in slowest)
+    return (
+        f"Parsing {parsing['lines']} lines takes **{median(taken.values()):.1f} ms** in the median "
+        f"language; slowest are {told} ms ({parsing['processor']}).\n\n"
+        "    python bench/parse_speed.py\n"
     )
 
 

@@ -12,15 +12,16 @@ from codekiln.evals.languages.outcomes import Arm, Outcome
 
 @dataclass(frozen=True, slots=True)
 class ArmCounts:
-    """How many of `tasks` got how far; `built` and `ran` of `run` that could be built and run.
+    """How many of `tasks` got how far; `built` of `compiled` that could be, `ran` of `run`.
 
     `seconds`: the median from question to answer, None where nothing was timed.
     """
 
     tasks: int
     parse: int
-    run: int
+    compiled: int
     built: int
+    run: int
     ran: int
     passed: int
     tokens: int
@@ -72,8 +73,9 @@ def total(counts: Iterable[ArmCounts]) -> ArmCounts:
     return ArmCounts(
         tasks=sum(one.tasks for one in found),
         parse=sum(one.parse for one in found),
-        run=sum(one.run for one in found),
+        compiled=sum(one.compiled for one in found),
         built=sum(one.built for one in found),
+        run=sum(one.run for one in found),
         ran=sum(one.ran for one in found),
         passed=sum(one.passed for one in found),
         tokens=sum(one.tokens for one in found),
@@ -87,8 +89,9 @@ def _counts(outcomes: Sequence[Outcome], arm: Arm) -> ArmCounts:
     return ArmCounts(
         tasks=len(own),
         parse=sum(outcome.parses for outcome in own),
-        run=sum(outcome.compiles is not None for outcome in own),
+        compiled=sum(outcome.compiles is not None for outcome in own),
         built=sum(bool(outcome.compiles) for outcome in own),
+        run=sum(outcome.runs is not None for outcome in own),
         ran=sum(bool(outcome.runs) for outcome in own),
         passed=sum(outcome.passes for outcome in own),
         tokens=sum(outcome.tokens for outcome in own),

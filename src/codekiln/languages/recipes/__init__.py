@@ -9,7 +9,7 @@
     compile        the command of the first step; none where nothing is compiled
     products       files that it leaves and the run gets
     run_files      what the run gets besides; without a first step it gets `files`
-    run            the command that runs the driver
+    run            the command that runs the driver; none where answers are only compiled
     call           how the driver calls a function of the answer; one per function and arity, where
                    the driver does not find functions by their name
     memory_mib     what a program may use; processes: how many processes and threads
@@ -61,6 +61,11 @@ ones go as `i`; a function is also found by its name with - for _ in Lisps, in a
 package of the answer, and without being exported.
 """
 
-from codekiln.languages.recipes.reading import Recipe, recipe_languages, recipe_of
+from codekiln.languages.recipes.reading import (
+    Recipe,
+    compiled_languages,
+    recipe_languages,
+    recipe_of,
+)
 
-__all__ = ["Recipe", "recipe_languages", "recipe_of"]
+__all__ = ["Recipe", "compiled_languages", "recipe_languages", "recipe_of"]

@@ -27,9 +27,9 @@ class Recipe:
     language: str
     needs: str
     tools: tuple[tuple[str, ...], ...]
-    run: tuple[str, ...]
     files: Mapping[str, str]
     install: Mapping[str, tuple[str, ...]]
+    run: tuple[str, ...] = ()
     call: str = ""
     compile: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
@@ -69,14 +69,20 @@ def recipe_of(language: str) -> Recipe:
     known = _recipes()
     if language not in known:
         raise UsageError(
-            f"programs in {language} are not run", f"Run are: {', '.join(sorted(known))}"
+            f"programs in {language} are neither built nor run",
+            f"Known are: {', '.join(sorted(known))}",
         )
     return known[language]
 
 
 def recipe_languages() -> tuple[str, ...]:
     """Names of the languages whose programs can be run."""
-    return tuple(sorted(_recipes()))
+    return tuple(name for name, recipe in sorted(_recipes().items()) if recipe.run)
+
+
+def compiled_languages() -> tuple[str, ...]:
+    """Names of the languages whose programs a compiler looks at, and nothing runs."""
+    return tuple(name for name, recipe in sorted(_recipes().items()) if not recipe.run)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
@@ -102,9 +108,11 @@ def read_recipe(language: str, text: str, others: Mapping[str, str] | None = Non
     for name in table:
         if name not in known or name == "language":
             raise CodekilnError(f"the recipe of {language} has an unknown field {name!r}")
-    for name in ("needs", "tools", "run", "files", "install"):
+    for name in ("needs", "tools", "files", "install"):
         if name not in table:
             raise CodekilnError(f"the recipe of {language} lacks {name!r}")
+    if not table.get("run") and not table.get("compile"):
+        raise CodekilnError(f"the recipe of {language} neither compiles nor runs anything")
     if not set(table["install"]) <= set(SOURCES):
         raise CodekilnError(f"the recipe of {language} installs from {sorted(table['install'])}")
     for word in table.get("alike", ()):

@@ -1,5 +1,5 @@
 """Keeps a model from writing code that breaks its types: checks finished statements, takes back."""
 
-from codekiln.typeflow.guard.guard import GuardLimits, GuardReport, TypeGuard
+from codekiln.typeflow.guard.guard import GuardLimits, TypeGuard
 
-__all__ = ["GuardLimits", "GuardReport", "TypeGuard"]
+__all__ = ["GuardLimits", "TypeGuard"]

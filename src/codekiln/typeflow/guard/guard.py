@@ -8,20 +8,18 @@ budget. Then the guard abstains, and its report says so.
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from codekiln.core.text_guard import TakeBack
+from codekiln.core.fences import fenced_code
+from codekiln.core.text_guard import GuardReport, TakeBack
 from codekiln.typeflow.guard.braces_prefix import braces_prefix
 from codekiln.typeflow.guard.monotone import final_errors, monotone, rules_of
 from codekiln.typeflow.guard.prefix import Prefix
 from codekiln.typeflow.guard.python_prefix import python_prefix
 from codekiln.typeflow.oracles import Diagnostic, Oracle, OracleError
 
-_FENCE = re.compile(r"^```[ \t]*([\w+#.-]*)[^\n`]*\n", re.MULTILINE)
-_FENCE_END = re.compile(r"^```[ \t\r]*$", re.MULTILINE)
 _TAGS = {
     "python": {"python", "py", "python3"},
     "typescript": {"typescript", "ts"},
@@ -46,19 +44,6 @@ class GuardLimits:
     at_one_place: int = 4
     checks: int = 400
     seconds: float = 30.0
-
-
-@dataclass(slots=True)
-class GuardReport:
-    """What the guard did; `abstained` says why it stopped, empty while it did not."""
-
-    checks: int = 0
-    take_backs: int = 0
-    characters: int = 0
-    seconds: float = 0.0
-    restarts: int = 0
-    abstained: str = ""
-    rules: dict[str, int] = field(default_factory=dict)
 
 
 class TypeGuard:
@@ -128,15 +113,7 @@ class TypeGuard:
         """Where the code is, and whether its fence is closed."""
         if self._is_code:
             return 0, len(whole), False
-        at = 0
-        while (opened := _FENCE.search(whole, at)) is not None:
-            closed = _FENCE_END.search(whole, opened.end())
-            if opened[1].lower() in _TAGS[self._language]:
-                return opened.end(), closed.start() if closed else len(whole), closed is not None
-            if closed is None:
-                break
-            at = closed.end()
-        return None
+        return fenced_code(whole, _TAGS[self._language].__contains__)
 
     def _look(self, code: str, *, is_finished: bool) -> list[tuple[Diagnostic, int]]:
         """The errors that stay and where their statement begins."""

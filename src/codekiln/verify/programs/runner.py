@@ -80,32 +80,13 @@ def run_cases(
     `call_s` is the processor time of one call; `folder` that of the recipe's own toolchain. The
     first `needed` calls are made in any case; of the others not those behind a few that do not end.
     """
-    host = host_folder(recipe.host, recipe.needs) if recipe.host else ""
-    kinds = dict.fromkeys((call.name, len(call.arguments)) for call in calls)
-    values = {
-        "CODE": recipe.assembled(code),
-        "UNIT": recipe.unit_of(code),
-        "FOLDER": folder,
-        "HOST": host,
-        "CALLS": "\n".join(
-            fill(recipe.call, {"NAME": name, "ARITY": str(arity)}) for name, arity in kinds
-        ),
-    }
-    shown = tuple(path for path in (folder, host) if path and path not in _SHOWN_ALREADY)
-    files = _laid(recipe.files, values)
+    laid = _Laid.of(code, calls, recipe, folder)
+    files = laid.files(recipe.files)
     if recipe.compile:
-        built = isolation.run(
-            Program(
-                argv=tuple(fill(word, values) for word in recipe.compile),
-                files=files,
-                limits=_limits(recipe, COMPILE_S),
-                read_only=shown,
-                collect=recipe.products,
-            )
-        )
-        if built.exit_code != 0 or any(name not in built.collected for name in recipe.products):
-            return _not_built(built, recipe, isolation.name)
-        files = {**_laid(recipe.run_files or {}, values), **built.collected}
+        built = _compile(laid, recipe, isolation)
+        if isinstance(built, ProgramRun):
+            return built
+        files = built
     needed = len(calls) if needed is None else needed
     found: list[CaseResult] = []
     asked, cut = calls, 0
@@ -113,11 +94,11 @@ def run_cases(
         token = secrets.token_hex(12)
         result = isolation.run(
             Program(
-                argv=tuple(fill(word, values) for word in recipe.run),
+                argv=laid.command(recipe.run),
                 files={**files, "cases.txt": "\n".join(_lines(asked)).encode() + b"\n"},
                 stdin=f"{token}\n{len(found)}\n".encode(),
                 limits=_limits(recipe, recipe.load_s + call_s),
-                read_only=shown,
+                read_only=laid.shown,
             )
         )
         parsed = _Output(result, token, exit_raises=recipe.exit_raises)
@@ -136,6 +117,29 @@ def run_cases(
     return ProgramRun((*found, *left), isolation=isolation.name)
 
 
+def build(code: str, recipe: Recipe, isolation: Isolation, *, folder: str = "") -> ProgramRun:
+    """Have the compiler look at an answer; where there is none, the interpreter loads it.
+
+    `trouble` "load" says that it was read and then failed as it ran. Raises SandboxError.
+    """
+    laid = _Laid.of(code, (), recipe, folder)
+    if recipe.compile:
+        built = _compile(laid, recipe, isolation)
+        return built if isinstance(built, ProgramRun) else ProgramRun((), isolation=isolation.name)
+    token = secrets.token_hex(12)
+    result = isolation.run(
+        Program(
+            argv=laid.command(recipe.run),
+            files={**laid.files(recipe.files), "cases.txt": b""},
+            stdin=f"{token}\n0\n".encode(),
+            limits=_limits(recipe, 2 * recipe.load_s),
+            read_only=laid.shown,
+        )
+    )
+    parsed = _Output(result, token, exit_raises=recipe.exit_raises)
+    return ProgramRun((), parsed.trouble, parsed.why, isolation.name)
+
+
 @cache
 def host_folder(command: tuple[str, ...], needs: str) -> str:
     """What a command says is the folder of a toolchain. Raises SandboxError where it fails."""
@@ -148,11 +152,53 @@ def host_folder(command: tuple[str, ...], needs: str) -> str:
     return done.stdout.strip()
 
 
-def _laid(files: Mapping[str, str], values: Mapping[str, str]) -> dict[str, bytes]:
-    return {
-        fill(name, values): fill(text, values).encode("utf-8", "replace")
-        for name, text in files.items()
-    }
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """What the placeholders of a recipe stand for, and folders that its programs may read."""
+
+    values: Mapping[str, str]
+    shown: tuple[str, ...]
+
+    @classmethod
+    def of(cls, code: str, calls: Sequence[NeutralCall], recipe: Recipe, folder: str) -> _Laid:
+        host = host_folder(recipe.host, recipe.needs) if recipe.host else ""
+        kinds = dict.fromkeys((call.name, len(call.arguments)) for call in calls)
+        values = {
+            "CODE": recipe.assembled(code),
+            "UNIT": recipe.unit_of(code),
+            "FOLDER": folder,
+            "HOST": host,
+            "CALLS": "\n".join(
+                fill(recipe.call, {"NAME": name, "ARITY": str(arity)}) for name, arity in kinds
+            ),
+        }
+        shown = tuple(path for path in (folder, host) if path and path not in _SHOWN_ALREADY)
+        return cls(values, shown)
+
+    def command(self, words: Sequence[str]) -> tuple[str, ...]:
+        return tuple(fill(word, self.values) for word in words)
+
+    def files(self, files: Mapping[str, str]) -> dict[str, bytes]:
+        return {
+            fill(name, self.values): fill(text, self.values).encode("utf-8", "replace")
+            for name, text in files.items()
+        }
+
+
+def _compile(laid: _Laid, recipe: Recipe, isolation: Isolation) -> dict[str, bytes] | ProgramRun:
+    """The files for the run; where the compiler refuses, the run that there is not."""
+    built = isolation.run(
+        Program(
+            argv=laid.command(recipe.compile),
+            files=laid.files(recipe.files),
+            limits=_limits(recipe, COMPILE_S),
+            read_only=laid.shown,
+            collect=recipe.products,
+        )
+    )
+    if built.exit_code != 0 or any(name not in built.collected for name in recipe.products):
+        return _not_built(built, recipe, isolation.name)
+    return {**laid.files(recipe.run_files or {}), **built.collected}
 
 
 def _limits(recipe: Recipe, cpu_s: float) -> Limits:
