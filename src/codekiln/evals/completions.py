@@ -12,14 +12,16 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from codekiln.backends import Backend, BackendInfo, Cancel, Completion, CompletionRequest, Delta
 from codekiln.backends.protocol import collect
 from codekiln.core import Prompt, Sampling
+from codekiln.core.text_guard import TextGuard
 
 
 class RememberingBackend:
@@ -72,8 +74,10 @@ class RememberingBackend:
         missing: list[CompletionRequest] = []
         places: list[tuple[int, int, str]] = []
         for number, request in enumerate(requests):
+            guard = request.guard
             for sample in range(request.n):
-                key = self._key(request.prompt, request.sampling, sample)
+                # What a guard makes of a draft is not fixed by the request.
+                key = self._key(request.prompt, request.sampling, sample) if not guard else ""
                 with self._lock:
                     known = self._known.get(key) if key else None
                 if known is not None:
@@ -84,7 +88,8 @@ class RememberingBackend:
                 sampling = request.sampling
                 if seed is not None:
                     sampling = sampling.with_seed(seed + sample)
-                missing.append(CompletionRequest(request.prompt, sampling))
+                own = partial(_guard_of, guard, sample) if guard else None
+                missing.append(CompletionRequest(request.prompt, sampling, guard=own))
                 places.append((number, sample, key))
         if not missing:
             return
@@ -123,6 +128,11 @@ class RememberingBackend:
             self.drawn_tokens += completion.completion_tokens
             self._file.write(line)
             self._file.flush()
+
+
+def _guard_of(guards: Callable[[int], TextGuard], sample: int, _: int) -> TextGuard:
+    """The guard of a sample that is asked for by itself."""
+    return guards(sample)
 
 
 def remembered_here(backend: Backend) -> int:
