@@ -75,6 +75,11 @@ ANSWERS = {
     "spin() -> spin().\nleave() -> halt(0).\n",
     "elixir": "def inc(n), do: n + 1\ndef say(s), do: IO.puts(s)\ndef fail(s), do: raise(s)\n"
     "def spin(), do: spin()\ndef leave(), do: System.halt(0)\n",
+    "c": "#include <stdio.h>\n#include <stdlib.h>\nint inc(int n) { return n + 1; }\n"
+    'void say(const char *s) { printf("%s\\n", s); }\n'
+    'void fail(const char *s) { fprintf(stderr, "%s\\n", s); exit(EXIT_FAILURE); }\n'
+    "void spin(void) { for (;;); }\nvoid leave(void) { exit(0); }\n"
+    "int main(void) { return inc(1); }\n",
 }
 SUM, LISP_SUM, PROLOG_SUM = "n + 1", "(+ n 1)", "N + 1"
 # What makes them no program, where a sum that lacks a part is none or is still one.
@@ -143,6 +148,9 @@ QUIET = {
     "clojure": "(defn say [& x])\n(defn hex [x])\n(alter-var-root #'println (constantly list))\n",
     "prolog": ":- dynamic hex/2, say/2.\nhex(_, _) :- fail.\nshow(_, _) :- fail.\n",
     "elixir": "def hex(x), do: x\n",
+    "c": "#include <stdio.h>\nint write(int a) { return a; }\nint pipe(int a) { return a; }\n"
+    "void signal(int a) { }\nint hexed, kiln_size;\n"
+    "__attribute__((constructor)) void quiet(void) { fclose(stdout); }\n",
 }
 
 
@@ -173,6 +181,7 @@ def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolatio
 @pytest.mark.parametrize(
     ("language", "code"),
     [
+        ("c", "float third(float x) { return x / 3; }"),
         ("cpp", "float third(float x) { return x / 3; }"),
         ("rust", "fn third(x: f32) -> f32 { x / 3.0 }"),
         ("java", "static float third(float x) { return x / 3; }"),
