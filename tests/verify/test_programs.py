@@ -80,6 +80,14 @@ ANSWERS = {
     'void fail(const char *s) { fprintf(stderr, "%s\\n", s); exit(EXIT_FAILURE); }\n'
     "void spin(void) { for (;;); }\nvoid leave(void) { exit(0); }\n"
     "int main(void) { return inc(1); }\n",
+    "c": "#include <stdio.h>\n#include <stdlib.h>\nint inc(int n) { return n + 1; }\n"
+    'void say(const char *s) { printf("%s\\n", s); }\n'
+    'void fail(const char *s) { fprintf(stderr, "%s\\n", s); exit(EXIT_FAILURE); }\n'
+    "void spin(void) { for (;;); }\nvoid leave(void) { exit(0); }\n"
+    "int main(void) { return inc(1); }\n",
+    "go": "func inc(n int) int { return n + 1 }\nfunc say(s string) { fmt.Println(s) }\n"
+    "func fail(s string) error { return errors.New(s) }\nfunc spin() { for {} }\n"
+    "func leave() { os.Exit(0) }\nfunc main() { say(`main`) }\n",
 }
 SUM, LISP_SUM, PROLOG_SUM = "n + 1", "(+ n 1)", "N + 1"
 # What makes them no program, where a sum that lacks a part is none or is still one.
@@ -151,6 +159,12 @@ QUIET = {
     "c": "#include <stdio.h>\nint write(int a) { return a; }\nint pipe(int a) { return a; }\n"
     "void signal(int a) { }\nint hexed, kiln_size;\n"
     "__attribute__((constructor)) void quiet(void) { fclose(stdout); }\n",
+    "c": "#include <stdio.h>\nint write(int a) { return a; }\nint pipe(int a) { return a; }\n"
+    "void signal(int a) { }\nint hexed, kiln_size;\n"
+    "__attribute__((constructor)) void quiet(void) { fclose(stdout); }\n",
+    "go": 'import "os"\nfunc init() { os.Stdout, os.Stdin = nil, nil }\n'
+    "var kiln, reflect, hex = 0, 0, 0\n"
+    "func show() {}\nfunc Run() {}\n",
 }
 
 
@@ -182,7 +196,9 @@ def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolatio
     ("language", "code"),
     [
         ("c", "float third(float x) { return x / 3; }"),
+        ("c", "float third(float x) { return x / 3; }"),
         ("cpp", "float third(float x) { return x / 3; }"),
+        ("go", "func third(x float32) float32 { return x / 3 }"),
         ("rust", "fn third(x: f32) -> f32 { x / 3.0 }"),
         ("java", "static float third(float x) { return x / 3; }"),
         ("commonlisp", "(defun third-of (x) (/ (coerce x 'single-float) 3))"),
