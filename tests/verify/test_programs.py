@@ -88,6 +88,20 @@ ANSWERS = {
     "go": "func inc(n int) int { return n + 1 }\nfunc say(s string) { fmt.Println(s) }\n"
     "func fail(s string) error { return errors.New(s) }\nfunc spin() { for {} }\n"
     "func leave() { os.Exit(0) }\nfunc main() { say(`main`) }\n",
+    "c": "#include <stdio.h>\n#include <stdlib.h>\nint inc(int n) { return n + 1; }\n"
+    'void say(const char *s) { printf("%s\\n", s); }\n'
+    'void fail(const char *s) { fprintf(stderr, "%s\\n", s); exit(EXIT_FAILURE); }\n'
+    "void spin(void) { for (;;); }\nvoid leave(void) { exit(0); }\n"
+    "int main(void) { return inc(1); }\n",
+    "go": "func inc(n int) int { return n + 1 }\nfunc say(s string) { fmt.Println(s) }\n"
+    "func fail(s string) error { return errors.New(s) }\nfunc spin() { for {} }\n"
+    "func leave() { os.Exit(0) }\nfunc main() { say(`main`) }\n",
+    "fortran": "integer function inc(n)\n  implicit none\n  integer, intent(in) :: n\n"
+    "  inc = n + 1\nend function\nsubroutine say(s)\n  character(len=*), intent(in) :: s\n"
+    "  write (*, '(a)') s\nend subroutine\nsubroutine fail(s)\n"
+    "  character(len=*), intent(in) :: s\n  error stop s\nend subroutine\n"
+    "subroutine spin()\n  do\n  end do\nend subroutine\n"
+    "subroutine leave()\n  stop\nend subroutine\n",
 }
 SUM, LISP_SUM, PROLOG_SUM = "n + 1", "(+ n 1)", "N + 1"
 # What makes them no program, where a sum that lacks a part is none or is still one.
@@ -165,6 +179,14 @@ QUIET = {
     "go": 'import "os"\nfunc init() { os.Stdout, os.Stdin = nil, nil }\n'
     "var kiln, reflect, hex = 0, 0, 0\n"
     "func show() {}\nfunc Run() {}\n",
+    "c": "#include <stdio.h>\nint write(int a) { return a; }\nint pipe(int a) { return a; }\n"
+    "void signal(int a) { }\nint hexed, kiln_size;\n"
+    "__attribute__((constructor)) void quiet(void) { fclose(stdout); }\n",
+    "go": 'import "os"\nfunc init() { os.Stdout, os.Stdin = nil, nil }\n'
+    "var kiln, reflect, hex = 0, 0, 0\n"
+    "func show() {}\nfunc Run() {}\n",
+    "fortran": "subroutine put(x)\n  integer :: x\nend subroutine\n"
+    "subroutine show(x)\n  integer :: x\nend subroutine\n",
 }
 
 
@@ -197,8 +219,14 @@ def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolatio
     [
         ("c", "float third(float x) { return x / 3; }"),
         ("c", "float third(float x) { return x / 3; }"),
+        ("c", "float third(float x) { return x / 3; }"),
         ("cpp", "float third(float x) { return x / 3; }"),
         ("go", "func third(x float32) float32 { return x / 3 }"),
+        ("go", "func third(x float32) float32 { return x / 3 }"),
+        (
+            "fortran",
+            "real function third(x)\n  real, intent(in) :: x\n  third = x / 3\nend function",
+        ),
         ("rust", "fn third(x: f32) -> f32 { x / 3.0 }"),
         ("java", "static float third(float x) { return x / 3; }"),
         ("commonlisp", "(defun third-of (x) (/ (coerce x 'single-float) 3))"),
