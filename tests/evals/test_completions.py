@@ -8,7 +8,10 @@ from scripted_backend import ScriptedBackend
 
 from codekiln.backends import CompletionRequest
 from codekiln.core import Message, Prompt, Sampling
+from codekiln.core.text_guard import TextGuard
 from codekiln.evals.completions import RememberingBackend
+from codekiln.languages import get_language
+from codekiln.languages.syntax_guard import SyntaxGuard
 
 PROMPT = Prompt((Message("user", "Write f."),), "```python\n")
 WARM = Sampling(temperature=0.8, seed=7)
@@ -46,6 +49,24 @@ def test_another_seed_prompt_or_temperature_is_another_request(tmp_path: Path) -
         assert texts(backend, CompletionRequest(PROMPT, cold)) == [["d"]]
         # Greedy draws do not depend on the seed.
         assert texts(backend, CompletionRequest(PROMPT, cold.with_seed(99))) == [["d"]]
+
+
+def test_what_is_guarded_is_drawn_anew_by_its_own_guard(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def guard(sample: int) -> TextGuard:
+        asked.append(sample)
+        return SyntaxGuard(get_language("lua"))
+
+    inner = ScriptedBackend(["a"], ["b", "c"])
+    with RememberingBackend(inner, tmp_path / "memory.jsonl") as backend:
+        texts(backend, CompletionRequest(PROMPT, WARM))
+        guarded = CompletionRequest(PROMPT, WARM, n=2, guard=guard)
+        assert texts(backend, guarded) == [["b", "c"]]
+    for request in inner.calls[1]:
+        assert request.guard is not None
+        request.guard(0)
+    assert asked == [0, 1]
 
 
 def test_memory_outlives_the_process_and_a_torn_line(tmp_path: Path) -> None:

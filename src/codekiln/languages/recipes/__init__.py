@@ -32,13 +32,15 @@ Words of `alike`:
     texts      numbers and truth values may be texts: 5 is "5", true is "true" or "1"
     lines      lists and maps may be texts: an item is a line or a word, a pair `key value`,
                `key=value` or `key: value`; or as JSON writes them
+    json       lists and maps may be texts, as JSON writes them
     vectors    one value is a list of one
     flat       a function's result is a list: one value alone is a list of one
     values     a function gives several values, of which a caller may take the first alone
+    found      of two values of a function, the second may say whether there is a first one
     pairs      a map is a list of pairs, or of keys and values in turn
     names      items of a list may have names, as in a map
     indices    a list is a map of its positions, counted from 0 or 1
-    codes      a text is a list of the codes of its characters
+    codes      a text is a list of the codes of its characters, one character its code
     ONE=OTHER  of null, true, false, text, list and map: the empty ones are the same
 
 A driver of a language where all values are texts (`texts` and `lines`) gives a function its

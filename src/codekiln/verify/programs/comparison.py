@@ -28,6 +28,8 @@ def same(got: object, wanted: object, alike: _Alike = ()) -> bool:
         return True
     if "values" in alike and isinstance(got, tuple) and got and _same(got[0], wanted, alike):
         return True
+    if "found" in alike and isinstance(got, tuple) and len(got) == 2 and isinstance(got[1], bool):
+        return _same(got[0] if got[1] else None, wanted, alike)
     return "flat" in alike and _is_collection(wanted) and _same([got], wanted, alike)
 
 
@@ -131,17 +133,23 @@ def _by_texts(got: object, wanted: object, alike: _Alike) -> bool:
     return False
 
 
+def _by_json(got: object, wanted: object, alike: _Alike) -> bool:
+    """A list or map given as a text that writes it as JSON does."""
+    if not isinstance(got, str) or not got.startswith(_BRACKETS) or not _is_collection(wanted):
+        return False
+    try:
+        return _same(neutral_value(got), wanted, alike)
+    except NotNeutralError:
+        return False
+
+
 def _by_lines(got: object, wanted: object, alike: _Alike) -> bool:
     """A list or map given as a text: its items are lines or words."""
     if isinstance(got, bool) or not isinstance(got, str | int | float):
         return False
+    if _by_json(got, wanted, alike):
+        return True
     text = str(got)
-    if text.startswith(_BRACKETS) and _is_collection(wanted):
-        try:
-            if _same(neutral_value(text), wanted, alike):
-                return True
-        except NotNeutralError:
-            pass
     by_line = text.split("\n"), text.strip("\n").split("\n")
     for parts in (*by_line, text.split(), list(_words(text))):
         if isinstance(wanted, list | tuple) and len(parts) == len(wanted):
@@ -218,7 +226,9 @@ def _by_indices(got: object, wanted: object, alike: _Alike) -> bool:
 
 
 def _by_codes(got: object, wanted: object, alike: _Alike) -> bool:
-    """A text given as the codes of its characters."""
+    """A text given as the codes of its characters, or one character as its code."""
+    if type(got) is int and isinstance(wanted, str):
+        return len(wanted) == 1 and ord(wanted) == got
     if not isinstance(got, list | tuple) or not isinstance(wanted, str):
         return False
     codes = [code for code in got if type(code) is int and 0 <= code < 0x110000]
@@ -227,6 +237,7 @@ def _by_codes(got: object, wanted: object, alike: _Alike) -> bool:
 
 _RULES = (
     ("texts", _by_texts),
+    ("json", _by_json),
     ("lines", _by_lines),
     ("vectors", _by_vectors),
     ("pairs", _by_pairs),
