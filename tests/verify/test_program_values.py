@@ -98,6 +98,7 @@ def test_what_counts_as_the_same(got: object, wanted: object, is_same: bool) -> 
         ("names", {"a": 1, "b": 2}, [1, 2], [2, 1]),
         ("indices", ["x", "y"], {1: "x", 2: "y"}, {2: "x", 3: "y"}),
         ("codes", [233, 97], "éa", "é"),
+        ("letters", "éa", ["é", "a"], ["éa"]),
         ("null=list", None, [], {}),
         ("false=text", "", False, None),
         ("null=map", None, {}, False),

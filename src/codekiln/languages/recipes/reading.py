@@ -14,7 +14,7 @@ from codekiln.core.errors import CodekilnError, UsageError
 
 _EMPTY = "null|true|false|text|list|map"
 _ALIKE = re.compile(
-    f"keys|bits|texts|lines|vectors|flat|values|pairs|names|indices|codes|({_EMPTY})=({_EMPTY})"
+    f"keys|bits|texts|lines|vectors|flat|values|pairs|names|indices|codes|letters|({_EMPTY})=({_EMPTY})"
 )
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 SOURCES = ("debian", "npm", "pypi")
