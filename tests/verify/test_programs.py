@@ -73,6 +73,11 @@ ANSWERS = {
     "spin :- repeat, false.\nleave :- halt.\n",
     "erlang": 'inc(N) -> N + 1.\nsay(S) -> io:format("~ts~n", [S]).\nfail(S) -> error(S).\n'
     "spin() -> spin().\nleave() -> halt(0).\n",
+    "haskell": "module Main (main) where\nimport Control.Monad\nimport System.Exit\n"
+    "inc :: Int -> Int\ninc n = n + 1\nsay :: String -> IO ()\nsay s = putStrLn s\n"
+    "fail :: String -> IO ()\nfail s = ioError (userError s)\n"
+    "spin :: IO ()\nspin = forever (return ())\nleave :: IO ()\nleave = exitSuccess\n"
+    "main :: IO ()\nmain = print (inc 1)\n",
     "elixir": "def inc(n), do: n + 1\ndef say(s), do: IO.puts(s)\ndef fail(s), do: raise(s)\n"
     "def spin(), do: spin()\ndef leave(), do: System.halt(0)\n",
 }
@@ -176,6 +181,7 @@ def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolatio
         ("cpp", "float third(float x) { return x / 3; }"),
         ("rust", "fn third(x: f32) -> f32 { x / 3.0 }"),
         ("java", "static float third(float x) { return x / 3; }"),
+        ("haskell", "third :: Float -> Float\nthird x = x / 3"),
         ("commonlisp", "(defun third-of (x) (/ (coerce x 'single-float) 3))"),
         ("matlab", "function y = third(x)\n  y = single(x) / 3;\nend"),
     ],
