@@ -78,6 +78,9 @@ ANSWERS = {
     "fail :: String -> IO ()\nfail s = ioError (userError s)\n"
     "spin :: IO ()\nspin = forever (return ())\nleave :: IO ()\nleave = exitSuccess\n"
     "main :: IO ()\nmain = print (inc 1)\n",
+    "ocaml": "let inc n = n + 1\nlet say s = print_endline s\nlet fail s = failwith s\n"
+    "let spin () = while true do () done\nlet leave () = exit 0\n"
+    "let () = print_int (inc 1)\n",
     "elixir": "def inc(n), do: n + 1\ndef say(s), do: IO.puts(s)\ndef fail(s), do: raise(s)\n"
     "def spin(), do: spin()\ndef leave(), do: System.halt(0)\n",
 }
