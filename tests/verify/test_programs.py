@@ -84,6 +84,10 @@ ANSWERS = {
     "d": "module tool;\nimport std.stdio, core.stdc.stdlib;\nint inc(int n) { return n + 1; }\n"
     "void say(string s) { writeln(s); }\nvoid fail(string s) { throw new Exception(s); }\n"
     "void spin() { for (;;) {} }\nvoid leave() { exit(0); }\nvoid main() { writeln(inc(1)); }\n",
+    "kotlin": "package tool\nfun inc(n: Int) = n + 1\nfun say(s: String) = println(s)\n"
+    "fun fail(s: String): Nothing = throw IllegalStateException(s)\n"
+    "fun spin() { while (true) {} }\nfun leave() { kotlin.system.exitProcess(0) }\n"
+    "fun main() = println(inc(1))\n",
     "elixir": "def inc(n), do: n + 1\ndef say(s), do: IO.puts(s)\ndef fail(s), do: raise(s)\n"
     "def spin(), do: spin()\ndef leave(), do: System.halt(0)\n",
 }
@@ -189,6 +193,7 @@ def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolatio
         ("java", "static float third(float x) { return x / 3; }"),
         ("haskell", "third :: Float -> Float\nthird x = x / 3"),
         ("d", "float third(float x) { return x / 3; }"),
+        ("kotlin", "fun third(x: Float): Float = x / 3"),
         ("commonlisp", "(defun third-of (x) (/ (coerce x 'single-float) 3))"),
         ("matlab", "function y = third(x)\n  y = single(x) / 3;\nend"),
     ],
