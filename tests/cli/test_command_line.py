@@ -267,6 +267,9 @@ def test_setup_says_what_it_would_install_and_refuses_what_it_cannot(run: Run) -
     assert told["plan"].startswith("apt-get install --yes")
     assert "rustc" in told["plan"]
     assert "typescript@" in json.loads(run("setup", "ts", "--dry-run", "--json").stdout)["plan"]
+    kotlin = json.loads(run("setup", "kotlin", "--dry-run", "--json").stdout)["plan"]
+    assert "pip install" in kotlin
+    assert "jdk" in kotlin
     refused = run("setup", "cairo")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "neither built nor run" in refused.stderr

@@ -102,6 +102,7 @@ def test_what_counts_as_the_same(got: object, wanted: object, is_same: bool) -> 
         ("found", (5, True), 5, None),
         ("found", (0, False), None, 0),
         ("json", "[1, [null]]", [1, [None]], [1, []]),
+        ("letters", "éa", ["é", "a"], ["éa"]),
         ("null=list", None, [], {}),
         ("false=text", "", False, None),
         ("null=map", None, {}, False),

