@@ -89,6 +89,34 @@ ANSWERS = {
     "fun fail(s: String): Nothing = throw IllegalStateException(s)\n"
     "fun spin() { while (true) {} }\nfun leave() { kotlin.system.exitProcess(0) }\n"
     "fun main() = println(inc(1))\n",
+    "csharp": "public class Solution {\n  public static int inc(int n) { return n + 1; }\n"
+    "  void say(string s) { Console.WriteLine(s); }\n"
+    "  static void fail(string s) { throw new InvalidOperationException(s); }\n"
+    "  static void spin() { for (;;); }\n  static void leave() { Environment.Exit(0); }\n}\n",
+    "nim": "proc inc(n: int): int = n + 1\nproc say(s: string) = echo s\n"
+    "proc fail(s: string) = raise newException(ValueError, s)\n"
+    "proc spin() =\n  while true: discard\nproc leave() = quit(0)\n",
+    "pascal": "function inc(n: integer): integer;\nbegin\n  result := n + 1;\nend;\n"
+    "procedure say(s: string);\nbegin\n  writeln(s);\nend;\n"
+    "procedure fail(s: string);\nbegin\n  raise Exception.Create(s);\nend;\n"
+    "procedure spin;\nbegin\n  while true do;\nend;\n"
+    "procedure leave;\nbegin\n  halt(0);\nend;\n",
+    "ada": "with Ada.Text_IO; with GNAT.OS_Lib;\n\npackage Answers is\n"
+    "   function Inc (n : Integer) return Integer is (n + 1);\n"
+    "   procedure Say (S : String);\n   procedure Fail (S : String);\n"
+    "   procedure Spin;\n   procedure Leave;\nend Answers;\n\npackage body Answers is\n"
+    "   procedure Say (S : String) is\n   begin\n      Ada.Text_IO.Put_Line (S);\n   end Say;\n"
+    "   procedure Fail (S : String) is\n   begin\n      raise Program_Error with S;\n"
+    "   end Fail;\n   procedure Spin is\n   begin\n      loop\n         null;\n"
+    "      end loop;\n   end Spin;\n"
+    "   procedure Leave is\n   begin\n      GNAT.OS_Lib.OS_Exit (0);\n   end Leave;\n"
+    "end Answers;\n",
+    "zig": "fn inc(n: i32) i32 {\n    return n + 1;\n}\nfn say(s: []const u8) !void {\n"
+    '    try std.io.getStdOut().writer().print("{s}\\n", .{s});\n}\n'
+    "fn fail(s: []const u8) void {\n    @panic(s);\n}\nfn spin() void {\n    while (true) {}\n}\n"
+    "fn leave() void {\n    std.process.exit(0);\n}\n",
+    "elisp": "(defun inc (n) (+ n 1))\n(defun say (s) (princ s) (terpri))\n"
+    '(defun fail (s) (error "%s" s))\n(defun spin () (while t))\n(defun leave () (kill-emacs 0))\n',
     "elixir": "def inc(n), do: n + 1\ndef say(s), do: IO.puts(s)\ndef fail(s), do: raise(s)\n"
     "def spin(), do: spin()\ndef leave(), do: System.halt(0)\n",
     "c": "#include <stdio.h>\n#include <stdlib.h>\nint inc(int n) { return n + 1; }\n"
@@ -122,12 +150,14 @@ BROKEN = {
     "racket": (LISP_SUM, "(+ n 1"),
     "commonlisp": (LISP_SUM, "(+ n 1"),
     "clojure": (LISP_SUM, "(+ n 1"),
+    "nim": (SUM, "n + )"),
+    "elisp": (LISP_SUM, "(+ n 1"),
     "prolog": (PROLOG_SUM, "N +"),
     "erlang": (PROLOG_SUM, "N +"),
 }
 # What makes them use a name that nothing has.
 UNKNOWN = {
-    **dict.fromkeys(("scheme", "racket", "commonlisp", "clojure"), (LISP_SUM, "(+ m 1)")),
+    **dict.fromkeys(("scheme", "racket", "commonlisp", "clojure", "elisp"), (LISP_SUM, "(+ m 1)")),
     "prolog": (PROLOG_SUM, "m + 1"),
     "erlang": (PROLOG_SUM, "M + 1"),
 }
@@ -243,6 +273,11 @@ def test_what_does_not_parse_or_compile_is_told(language: str, sandbox: Isolatio
         ("haskell", "third :: Float -> Float\nthird x = x / 3"),
         ("d", "float third(float x) { return x / 3; }"),
         ("kotlin", "fun third(x: Float): Float = x / 3"),
+        ("csharp", "static float third(float x) => x / 3;"),
+        ("nim", "func third(x: float32): float32 = x / 3"),
+        ("pascal", "function third(x: single): single;\nbegin\n  third := x / 3;\nend;"),
+        ("ada", "function Third (X : Float) return Float is (X / 3.0);"),
+        ("zig", "fn third(x: f32) f32 {\n    return x / 3;\n}"),
         ("commonlisp", "(defun third-of (x) (/ (coerce x 'single-float) 3))"),
         ("matlab", "function y = third(x)\n  y = single(x) / 3;\nend"),
     ],

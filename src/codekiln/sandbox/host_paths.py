@@ -41,6 +41,8 @@ _CANDIDATES = (
     "/etc/ssl/openssl.cnf",
     # Debian keeps here what these need to start.
     "/etc/R",
+    "/etc/mono",
+    "/etc/nim",
     "/etc/racket",
 )
 _PYTHON_FOLDERS = ("bin", "lib", "lib64")
