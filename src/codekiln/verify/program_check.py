@@ -87,6 +87,11 @@ class ProgramCheck:
         # One that stayed text counts as not run and no more.
         asked = tuple(runs[place] for place in sorted(runs) if trial.task.examples[place].call)
         verdict, detail = _verdict(asked, program, missing)
+        if verdict is Verdict.PASSED and all(
+            one.raises is not None for _, _, one in ready.values()
+        ):
+            # A function that is not there, or takes other arguments, fails too.
+            verdict, detail = Verdict.UNVERIFIED, "no example shows what it gives, only errors"
         if verdict is Verdict.PASSED and varied:
             trial.outputs = tuple(_look(case, recipe) for case in program.cases[len(ready) :])
             trial.behaviour = _short_hash("\0".join(trial.outputs))
