@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codekiln.core import Example, Task, Verdict
 from codekiln.sandbox import Isolation, Program, RunResult
 from codekiln.verify import CheckLimits, assess, assess_many
@@ -48,8 +50,19 @@ def test_where_the_grammar_refuses_right_code_a_parse_error_is_only_told(bare: I
     assert assessment.verdict is Verdict.UNVERIFIED
     assert {finding.severity for finding in assessment.findings} == {"note"}
     assert "may not parse" in assessment.reports[0].detail
-    broken = assess("fn f( {\n", Task("", "rust"), isolation=bare)
+    broken = assess("func f( {\n", Task("", "swift"), isolation=bare)
     assert broken.verdict is Verdict.SYNTAX_ERROR
+
+
+def test_where_a_compiler_is_its_word_counts_and_not_the_grammars(sandbox: Isolation) -> None:
+    # Right Perl, of which the grammar knows no format pictures.
+    code = "our $x = 1;\nformat STDOUT =\n@<<<\n$x\n.\nsub f { return 1; }\n"
+    task = Task("", "perl", (Example("", "f()", "1"),), entry_point="f")
+    assert assess(code, task, isolation=sandbox).verdict is Verdict.PASSED
+    for examples in (task.examples, (Example("f gives one"),), ()):
+        asked = replace(task, examples=examples)
+        broken = assess("sub f { return (1; }\n", asked, isolation=sandbox)
+        assert broken.verdict is Verdict.SYNTAX_ERROR
 
 
 def test_a_verified_answer_shows_every_check(sandbox: Isolation) -> None:

@@ -3,7 +3,6 @@ sandbox, by the resource limits alone."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from codekiln.languages.recipes import recipe_of
 from codekiln.sandbox import Isolation, IsolationLevel, open_isolation
 from codekiln.verify.programs.neutral import NeutralCall
 from codekiln.verify.programs.runner import ProgramRun, run_cases
+from codekiln.verify.toolchains import missing_tools
 
 SECRET = "the secret of this machine"
 # How a program gets a file's text while it is compiled. PATH stands for the file.
@@ -60,8 +60,8 @@ def secret(tmp_path: Path) -> Path:
 
 def built(code: str, language: str, isolation: Isolation) -> ProgramRun:
     recipe = recipe_of(language)
-    if any(shutil.which(tool[0]) is None for tool in recipe.tools):
-        pytest.skip(recipe.needs)
+    if missing := missing_tools(recipe, isolation):
+        pytest.skip(missing)
     return run_cases(code, [NeutralCall("taken", ())], recipe, isolation, call_s=5.0)
 
 

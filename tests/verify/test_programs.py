@@ -382,6 +382,12 @@ def test_where_the_tools_are_missing_an_answer_stays_unverified(
     assert [run.outcome for run in assessment.example_runs] == ["not_run"]
 
 
+def test_large_decimals_of_java_come_back(sandbox: Isolation) -> None:
+    code = 'static java.math.BigDecimal half(int n) { return new java.math.BigDecimal(n + ".5"); }'
+    done = run("java", code, ("half(1)",), sandbox)
+    assert [case.value for case in done.cases] == [1.5]
+
+
 def test_errors_alone_prove_nothing(sandbox: Isolation) -> None:
     ready = recipe_of("perl")
     if why := missing_tools(ready, sandbox):

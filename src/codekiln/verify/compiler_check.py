@@ -36,8 +36,7 @@ class CompilerCheck:
         """At most one finding: what the compiler says first. Raises SandboxError."""
         started = time.monotonic()
         recipe = recipe_of(trial.task.language)
-        missing = _missing(trial)
-        if missing:
+        if missing := _missing(trial):
             return CheckReport(NAME, Verdict.UNVERIFIED, detail=missing)
         built = build(trial.code, recipe, trial.isolation, folder=toolchain_folder(recipe))
         verdict = _TROUBLES.get(built.trouble, Verdict.PASSED)

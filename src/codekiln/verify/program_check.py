@@ -19,7 +19,7 @@ from codekiln.verify.checks import Trial
 from codekiln.verify.judgement import Outcome, wanted
 from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import NeutralCall, neutral_call, neutral_value
-from codekiln.verify.programs.runner import CaseResult, ProgramRun, run_cases
+from codekiln.verify.programs.runner import CaseResult, ProgramRun, build, run_cases
 from codekiln.verify.programs.wire import NotNeutralError, Other
 from codekiln.verify.toolchains import missing_tools, toolchain_folder
 from codekiln.verify.values import canonical, one_line, show
@@ -64,7 +64,11 @@ class ProgramCheck:
         runs, ready = _readable(trial.task)
         program = ProgramRun(())
         varied: list[NeutralCall] = []
-        if not missing and ready:
+        if not missing and not ready:
+            built = build(trial.code, recipe, trial.isolation, folder=toolchain_folder(recipe))
+            # What fails as it is loaded may want input.
+            program = built if built.trouble in ("syntax", "compile") else program
+        elif not missing:
             varied = _varied(trial.task, trial.limits.varied_inputs)
             program = run_cases(
                 trial.code,

@@ -1,7 +1,8 @@
 """Does the candidate parse? Python is compiled in the sandbox, the rest parsed by tree-sitter.
 
 For Python a guarded parse in this process spares broken code the sandbox; only the real compiler
-inside it says that code is right, since tree-sitter and `ast.parse` accept more than it does.
+inside it says that code is right, since tree-sitter and `ast.parse` accept more than it does. Where
+another language's own compiler or interpreter is here, the checks behind this one ask that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from codekiln.core.verdict import CheckReport, Finding, Severity, Span, Verdict
 from codekiln.languages import get_language, syntax_errors
 from codekiln.verify.checks import Trial
 from codekiln.verify.python_source import parse
+from codekiln.verify.toolchains import has_own_judge
 
 MAX_FINDINGS = 5
 
@@ -33,6 +35,9 @@ class SyntaxCheck:
         language = get_language(trial.task.language)
         if language.name == "python":
             findings, isolation = self._python(trial)
+        elif has_own_judge(language, trial.isolation):
+            # Grammars refuse some right code, and what reads all of it comes next.
+            findings, isolation = (), ""
         else:
             isolation = ""
             findings = tuple(

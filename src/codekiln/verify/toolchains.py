@@ -8,7 +8,8 @@ from pathlib import Path
 
 from codekiln.core.errors import SandboxError
 from codekiln.core.settings import load_settings
-from codekiln.languages.recipes import Recipe
+from codekiln.languages import Language
+from codekiln.languages.recipes import Recipe, recipe_of
 from codekiln.sandbox import Isolation, Program
 from codekiln.verify.programs.runner import host_folder
 
@@ -29,6 +30,16 @@ def missing_tools(recipe: Recipe, isolation: Isolation) -> str:
     if key not in _MISSING:
         _MISSING[key] = _missing(recipe, isolation)
     return _MISSING[key]
+
+
+def has_own_judge(language: Language, isolation: Isolation) -> bool:
+    """Whether the language's own compiler or interpreter looks at answers here."""
+    if not language.has_tools or language.name == "python":
+        return False
+    try:
+        return not missing_tools(recipe_of(language.name), isolation)
+    except SandboxError:
+        return False
 
 
 def forget_tools() -> None:

@@ -104,17 +104,18 @@ def _outcome(one: LanguageTask, arm: Arm, code: str, tokens: int, seconds: float
     assessment = assess(code, task, isolation=isolation_for(task, unsafe=False))
     verdict = assessment.verdict
     check_s = time.perf_counter() - begun
-    issues = syntax_errors(language, code)
     is_run = language.can_run and bool(task.checks) and verdict is not Verdict.UNVERIFIED
     is_built = is_run or any(
         report.check == "compiler" and report.isolation for report in assessment.reports
     )
     built = verdict not in _NOT_BUILT
+    # A compiler knows better than a grammar what is a program.
+    parses = verdict is not Verdict.SYNTAX_ERROR if is_built else not syntax_errors(language, code)
     return Outcome(
         task=one.key,
         language=language.name,
         arm=arm,
-        parses=bool(code.strip()) and not issues,
+        parses=bool(code.strip()) and parses,
         compiles=built if is_built else None,
         runs=built and verdict not in _NOT_RUN if is_run else None,
         passes=verdict is Verdict.PASSED if is_run else bool(one.must) and one.fits(code),
