@@ -108,9 +108,9 @@ def test_language_and_signature_have_sections_too() -> None:
 
 
 def test_a_language_in_the_description_is_taken_and_said() -> None:
-    task = read_task("Write a Go function that adds two numbers, add(1, 2) -> 3")
-    assert task.language == "go"
-    assert any("Go" in note for note in task.notes)
+    task = read_task("Write a Swift function that adds two numbers, add(1, 2) -> 3")
+    assert task.language == "swift"
+    assert any("Swift" in note for note in task.notes)
     (example,) = task.examples
     assert example.call is None
     assert "not run" in example.why_not
