@@ -65,3 +65,26 @@ def test_tasks_without_examples_are_compiled_in_languages_that_are_run(
 def test_a_script_that_wants_input_is_not_refused(sandbox: Isolation) -> None:
     code = "my $line = <STDIN>;\ndie 'no input' unless defined $line;\nprint $line;\n"
     assert verdict(code, "perl", sandbox) is Verdict.UNVERIFIED
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("cpp", "#include <nowhere/at_all.hpp>\nint f() { return 1; }\n"),
+        ("rust", "use nowhere::Thing;\nfn f(t: Thing) {}\n"),
+        ("go", 'import "example.com/nowhere"\n\nfunc f() { nowhere.Go() }\n'),
+        ("java", "import nowhere.Thing;\nclass A { Thing thing; }\n"),
+        ("proto", 'syntax = "proto3";\nimport "nowhere.proto";\nmessage A { Nowhere n = 1; }\n'),
+    ],
+)
+def test_a_library_that_is_not_here_makes_nothing_wrong(
+    language: str, code: str, sandbox: Isolation
+) -> None:
+    assert verdict(code, language, sandbox) is Verdict.UNVERIFIED
+
+
+def test_another_dialect_than_the_one_that_is_here_is_not_refused(sandbox: Isolation) -> None:
+    # PostgreSQL, which SQLite refuses.
+    code = "CREATE TABLE t (id SERIAL PRIMARY KEY, tags TEXT[] NOT NULL);\n"
+    assert verdict(code, "sql", sandbox) is Verdict.UNVERIFIED
+    assert verdict("SELECT a b c FROM t;\n", "sql", sandbox) is Verdict.SYNTAX_ERROR

@@ -6,6 +6,7 @@ What fails while it is loaded says nothing: a script may want input that is not 
 
 from __future__ import annotations
 
+import re
 import time
 
 from codekiln.core.errors import SandboxError
@@ -18,6 +19,14 @@ from codekiln.verify.toolchains import missing_tools, toolchain_folder
 from codekiln.verify.values import one_line
 
 NAME = "compiler"
+# How compilers tell that a library, a header or a module is missing.
+_ABSENT = re.compile(
+    r"no such file|cannot (?:find|open|load) (?:package|module|crate|file|source)"
+    r"|unresolved import|undeclared crate|package \S+ (?:does not exist|is not in)"
+    r"|finding module for package|no required module|could not find (?:module|include)"
+    r"|unbound module|unable to read module|(?:file|import) \S+ (?:was )?not found|file to import",
+    re.IGNORECASE,
+)
 _TROUBLES = {"syntax": Verdict.SYNTAX_ERROR, "compile": Verdict.TYPE_ERROR}
 
 
@@ -30,7 +39,9 @@ class CompilerCheck:
     def applies(self, task: Task) -> bool:
         """Languages with a recipe, where no example is run anyway."""
         name = task.language
-        return name in compiled_languages() or (name in recipe_languages() and not task.examples)
+        if name in compiled_languages():
+            return True
+        return name in recipe_languages() and not task.examples and not recipe_of(name).dialect
 
     def run(self, trial: Trial) -> CheckReport:
         """At most one finding: what the compiler says first. Raises SandboxError."""
@@ -41,6 +52,11 @@ class CompilerCheck:
         built = build(trial.code, recipe, trial.isolation, folder=toolchain_folder(recipe))
         verdict = _TROUBLES.get(built.trouble, Verdict.PASSED)
         said = one_line(built.why) if verdict is not Verdict.PASSED else ""
+        if verdict is Verdict.TYPE_ERROR and _ABSENT.search(built.why):
+            # A part of the user's project, or a library of theirs.
+            return CheckReport(
+                NAME, Verdict.UNVERIFIED, detail=f"it needs what is not here: {said}"
+            )
         return CheckReport(
             check=NAME,
             verdict=verdict,

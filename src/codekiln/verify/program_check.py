@@ -64,11 +64,11 @@ class ProgramCheck:
         runs, ready = _readable(trial.task)
         program = ProgramRun(())
         varied: list[NeutralCall] = []
-        if not missing and not ready:
+        if not missing and not ready and not recipe.dialect:
             built = build(trial.code, recipe, trial.isolation, folder=toolchain_folder(recipe))
             # What fails as it is loaded may want input.
             program = built if built.trouble in ("syntax", "compile") else program
-        elif not missing:
+        elif not missing and ready:
             varied = _varied(trial.task, trial.limits.varied_inputs)
             program = run_cases(
                 trial.code,

@@ -35,7 +35,7 @@ class SyntaxCheck:
         language = get_language(trial.task.language)
         if language.name == "python":
             findings, isolation = self._python(trial)
-        elif has_own_judge(language, trial.isolation):
+        elif has_own_judge(language, trial.isolation, has_examples=bool(trial.task.checks)):
             # Grammars refuse some right code, and what reads all of it comes next.
             findings, isolation = (), ""
         else:

@@ -32,9 +32,11 @@ def missing_tools(recipe: Recipe, isolation: Isolation) -> str:
     return _MISSING[key]
 
 
-def has_own_judge(language: Language, isolation: Isolation) -> bool:
+def has_own_judge(language: Language, isolation: Isolation, *, has_examples: bool) -> bool:
     """Whether the language's own compiler or interpreter looks at answers here."""
     if not language.has_tools or language.name == "python":
+        return False
+    if recipe_of(language.name).dialect and not has_examples:
         return False
     try:
         return not missing_tools(recipe_of(language.name), isolation)

@@ -18,6 +18,8 @@
     alike          what the language cannot tell apart, in the words below
     prints         a result is what a function prints, where it gives nothing or only its success
     failure        false is how a function fails, too
+    dialect        the language has others than what is here, which then is asked for what examples
+                   need alone: its refusal of other code says nothing
     exit_raises    how a function fails is that the process ends with another status than 0
     host           a command that prints a folder of this machine, shown to programs as @HOST@
     unit           a pattern whose group 1 is the name of the answer's file, for @UNIT@ [Answer]

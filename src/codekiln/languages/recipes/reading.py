@@ -42,6 +42,7 @@ class Recipe:
     alike: tuple[str, ...] = ()
     prints: bool = False
     failure: bool = False
+    dialect: bool = False
     exit_raises: bool = False
     folder: str = ""
     host: tuple[str, ...] = ()
