@@ -159,3 +159,9 @@ def test_what_is_taken_back_in_all_is_bounded() -> None:
     text = "x = = 1" + " " * 50 + "\nprint(x)\n"
     assert watching.judge(text, ended=False) == TakeBack(text.index("= 1"))
     assert watching.judge(text, ended=False) is None
+
+
+def test_a_grammar_that_cannot_be_relied_upon_is_told() -> None:
+    watching = SyntaxGuard(get_language("groovy"), "```groovy\n")
+    assert watching.judge("def x = = 1\ndef y = 2\n", ended=False) is None
+    assert watching.report.abstained == "the grammar of Groovy cannot be relied upon"

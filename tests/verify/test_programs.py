@@ -13,7 +13,7 @@ from codekiln.verify import assess, program_check
 from codekiln.verify.program_check import result_of
 from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import neutral_call
-from codekiln.verify.programs.runner import ProgramRun, run_cases
+from codekiln.verify.programs.runner import ProgramRun, build, run_cases
 from codekiln.verify.programs.wire import Single
 from codekiln.verify.toolchains import missing_tools, toolchain_folder
 
@@ -172,6 +172,7 @@ KINDS = {
     "inc(2)": "value",
 }
 CALLS = tuple(KINDS)
+DIALECTS = [name for name in recipe_languages() if recipe_of(name).dialect]
 # What a language has no means for.
 LACKING = {"sql": ("leave()",)}
 
@@ -386,6 +387,19 @@ def test_large_decimals_of_java_come_back(sandbox: Isolation) -> None:
     code = 'static java.math.BigDecimal half(int n) { return new java.math.BigDecimal(n + ".5"); }'
     done = run("java", code, ("half(1)",), sandbox)
     assert [case.value for case in done.cases] == [1.5]
+
+
+@pytest.mark.parametrize("language", sorted(set(ANSWERS) - set(DIALECTS)))
+def test_without_examples_broken_answers_are_refused_too(language: str, sandbox: Isolation) -> None:
+    recipe = recipe_of(language)
+    if why := missing_tools(recipe, sandbox):
+        pytest.skip(why)
+    old, new = BROKEN.get(language, (SUM, "n +"))
+    folder = toolchain_folder(recipe)
+    right, broken = ANSWERS[language], ANSWERS[language].replace(old, new, 1)
+    assert right != broken
+    assert build(right, recipe, sandbox, folder=folder).trouble == ""
+    assert build(broken, recipe, sandbox, folder=folder).trouble in ("syntax", "compile")
 
 
 def test_errors_alone_prove_nothing(sandbox: Isolation) -> None:

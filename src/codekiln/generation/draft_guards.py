@@ -25,7 +25,7 @@ def open_guards(kind: Guard, task: Task) -> DraftGuards | None:
     """The guards of a task, to be closed; None for "none".
 
     Raises OracleError where the type checker is missing, and UsageError for a language that has
-    none, or no grammar.
+    none. A language without a reliable grammar is told in the notes.
     """
     if kind == "types":
         return TypeGuards(task.language, is_standalone=not task.context)

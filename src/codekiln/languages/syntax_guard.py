@@ -61,7 +61,10 @@ class SyntaxGuard:
 
     def judge(self, text: str, *, ended: bool) -> TakeBack | None:
         """See TextGuard."""
-        if self.report.abstained or not self._language.has_sure_grammar:
+        if not self._language.has_sure_grammar:
+            name = self._language.display_name
+            self.report.abstained = f"the grammar of {name} cannot be relied upon"
+        if self.report.abstained:
             return None
         whole = self._before + text
         region = fenced_code(whole, self._fits)

@@ -52,6 +52,8 @@ class CompilerCheck:
         built = build(trial.code, recipe, trial.isolation, folder=toolchain_folder(recipe))
         verdict = _TROUBLES.get(built.trouble, Verdict.PASSED)
         said = one_line(built.why) if verdict is not Verdict.PASSED else ""
+        if built.trouble == "limit":
+            return CheckReport(NAME, Verdict.UNVERIFIED, detail=one_line(built.why))
         if verdict is Verdict.TYPE_ERROR and _ABSENT.search(built.why):
             # A part of the user's project, or a library of theirs.
             return CheckReport(

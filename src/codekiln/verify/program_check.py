@@ -64,7 +64,7 @@ class ProgramCheck:
         runs, ready = _readable(trial.task)
         program = ProgramRun(())
         varied: list[NeutralCall] = []
-        if not missing and not ready and not recipe.dialect:
+        if not missing and not ready and (trial.task.checks or not recipe.dialect):
             built = build(trial.code, recipe, trial.isolation, folder=toolchain_folder(recipe))
             # What fails as it is loaded may want input.
             program = built if built.trouble in ("syntax", "compile") else program
