@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -89,7 +90,7 @@ REAL = pytest.mark.skipif(
 @pytest.mark.parametrize("name", [suite.name for suite in suites() if suite.files])
 def test_every_suite_holds_the_problems_that_it_says(name: str) -> None:
     wanted = find_suite(name)
-    for language in wanted.languages:
+    for language in wanted.problems:
         loaded = load(wanted, language)
         assert len(loaded.problems) == wanted.problems[language]
         assert len({problem.id for problem in loaded.problems}) == len(loaded.problems)
@@ -102,3 +103,41 @@ def test_every_suite_holds_the_problems_that_it_says(name: str) -> None:
 def test_a_suite_without_solutions_cannot_be_calibrated_with() -> None:
     with pytest.raises(UsageError, match="multipl-e has no solutions of its own"):
         calibrate_suite("multipl-e", limit=1)
+
+
+def _brought(folder: Path, text: str) -> None:
+    (folder / "multipl-e").mkdir()
+    (folder / "multipl-e" / "humaneval-lua.jsonl").write_text(text, encoding="utf-8")
+
+
+def test_a_file_that_users_bring_is_read_in_either_version(tmp_path: Path) -> None:
+    rows = [
+        {"name": "one", "prompt": "-- Adds.\nlocal function add(a, b)\n", "tests": "lu = 1"},
+        {"task_id": "two", "prompt": "-- Adds.\nlocal function sum(a, b)\n", "test": "lu = 1"},
+    ]
+    text = "\n".join(map(json.dumps, rows))
+    _brought(tmp_path, text)
+    loaded = load(find_suite("multipl-e"), "lua", tmp_path)
+    assert [problem.public["id"] for problem in loaded.problems] == ["one", "two"]
+    assert [problem.public["entry_point"] for problem in loaded.problems] == ["add", "sum"]
+    assert loaded.dataset == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "line 1 of .* is no JSON"),
+        ('{"prompt": "x"}', "a row lacks 'tests'"),
+        ("[1]", "a row lacks"),
+        ("\n", "holds no problems"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(text: str, why: str, tmp_path: Path) -> None:
+    _brought(tmp_path, text)
+    with pytest.raises(DataError, match=why):
+        load(find_suite("multipl-e"), "lua", tmp_path)
+
+
+def test_a_file_that_was_not_brought_says_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"humaneval-lua.*Get it from https.*put it there"):
+        load(find_suite("multipl-e"), "lua", tmp_path)

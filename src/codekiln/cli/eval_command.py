@@ -72,8 +72,7 @@ def suites_command(as_json: AsJson = False) -> int:
         write_json({"suites": rows})
         return 0
     cells = [
-        (str(row["name"]), str(row["language"]), str(row["problems"]), str(row["title"]))
-        for row in rows
+        (row["name"], row["language"], str(row["problems"] or "-"), row["title"]) for row in rows
     ]
     print_table(("SUITE", "LANGUAGE", "PROBLEMS", ""), cells)
     return 0

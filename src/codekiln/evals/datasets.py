@@ -12,7 +12,8 @@ import importlib.resources
 import json
 import os
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ class DataError(CodekilnError):
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One file of public benchmark data; `sha256` is of its uncompressed text."""
+    """One file of benchmark data; `sha256` is of its uncompressed text.
+
+    It is empty for a file that users bring, of which there are versions: any is taken.
+    """
 
     name: str
     path: str
@@ -45,7 +49,8 @@ class Suite:
     """A set of problems: which reader understands it, which file holds each language.
 
     `problems` says how many a whole suite holds per language; 0 means that the data are part of
-    codekiln. `excluded` names a file whose problems are left out.
+    codekiln. `excluded` names a file whose problems are left out. `brought` are files that users
+    bring in further languages.
     """
 
     name: str
@@ -55,11 +60,12 @@ class Suite:
     files: dict[str, str]
     problems: dict[str, int]
     excluded: str = ""
+    brought: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Languages in the order of the registry, the default first."""
-        return tuple(self.problems)
+        return (*self.problems, *self.brought)
 
 
 @cache
@@ -79,6 +85,7 @@ def suites() -> tuple[Suite, ...]:
             files=entry.get("files", {}),
             problems=entry["problems"],
             excluded=entry.get("excluded", ""),
+            brought=entry.get("brought", {}),
         )
         for name, entry in _registry()["suites"].items()
     )
@@ -98,9 +105,30 @@ def data_file(name: str) -> DataFile:
     return DataFile(name=name, **_registry()["files"][name])
 
 
+def brought_file(path: str) -> DataFile:
+    """A file that users bring, by its place in the folder of benchmark files."""
+    home = _registry()["homes"][path.partition("/")[0]]
+    return DataFile(path, path, "", home["url"], home["licence"])
+
+
 def read_rows(file: DataFile, data: Path | None = None) -> list[dict[str, Any]]:
     """The JSON objects of a file, in order. Raises DataError."""
-    return [json.loads(line) for line in read_text(file, data).splitlines() if line.strip()]
+    return rows_of(read_text(file, data), file)
+
+
+def rows_of(text: str, file: DataFile) -> list[dict[str, Any]]:
+    """The JSON objects in the text of a file, in order. Raises DataError."""
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            row = json.loads(line) if line.strip() else None
+        except ValueError as error:
+            raise DataError(
+                f"line {number} of {file.path} is no JSON: {error}", f"Get it anew from {file.url}"
+            ) from error
+        if row is not None:
+            rows.append(row)
+    return rows
 
 
 def read_text(file: DataFile, data: Path | None = None) -> str:
@@ -109,6 +137,8 @@ def read_text(file: DataFile, data: Path | None = None) -> str:
     if folder is not None:
         return _checked(file, _existing(file, folder)).decode()
     cached = load_settings().cache_dir / "benchmarks"
+    if not file.sha256:
+        return _checked(file, _existing(file, cached)).decode()
     if not (cached / file.path).is_file():
         _download(file, cached / file.path)
     return _checked(file, cached / file.path).decode()
@@ -143,7 +173,7 @@ def _checked(file: DataFile, path: Path) -> bytes:
             f"{path} cannot be read: {error}", f"Get it anew from {file.url}"
         ) from error
     found = hashlib.sha256(text).hexdigest()
-    if found != file.sha256:
+    if file.sha256 and found != file.sha256:
         raise DataError(
             f"{path} is not the published file: the SHA-256 of its text is {found[:16]}…, "
             f"not {file.sha256[:16]}…",

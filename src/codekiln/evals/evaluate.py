@@ -119,6 +119,17 @@ def suite_table() -> list[dict[str, Any]]:
                     "file": suite.files.get(language, "part of codekiln"),
                 }
             )
+        for language, path in suite.brought.items():
+            # Nothing is known of a file that is the user's.
+            rows.append(
+                {
+                    "name": suite.name,
+                    "language": language,
+                    "problems": None,
+                    "title": f"{suite.title}, your own file",
+                    "file": path,
+                }
+            )
     return rows
 
 

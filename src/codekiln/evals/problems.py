@@ -57,7 +57,9 @@ def _markdown(public: dict[str, Any]) -> Task:
 
 
 def _completion(public: dict[str, Any]) -> Task:
-    # Its examples are comments of another language, which nothing can run yet.
+    task = _named(read_task(public["text"], language=public["language"]), public)
+    if task.skeleton:
+        return task
     return Task(
         description=f"Complete `{public['entry_point']}`.",
         language=public["language"],

@@ -16,6 +16,7 @@ from codekiln.core import ContextFile, Example, ExampleRun, Finding, Message, Pr
 from codekiln.core.errors import ContextOverflowError
 from codekiln.generation.prompt_forms import PromptForm, prompt_form
 from codekiln.languages import Language, get_language, language_of_path
+from codekiln.languages.headings import words_of_comments
 
 TokenCounter = Callable[[Prompt], int | None]
 
@@ -173,8 +174,10 @@ def _parts(task: Task, language: Language, context: Sequence[ContextFile]) -> di
     skeleton = task.skeleton.strip("\n")
     signature = "" if skeleton or not task.signature.strip() else task.signature.strip("\n")
     description = task.description.strip()
-    shown = _squeezed(f"{description}\n{skeleton}")
-    if skeleton and _squeezed(description) in _squeezed(skeleton):
+    # A stub says in comments what the description and the examples say.
+    given = _squeezed(f"{skeleton}\n{words_of_comments(skeleton, language)}")
+    shown = f"{_squeezed(description)} {given}"
+    if skeleton and _squeezed(description) in given:
         description = ""
     examples = [
         text for text in map(shown_example, task.examples) if text and _squeezed(text) not in shown

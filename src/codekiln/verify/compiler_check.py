@@ -6,27 +6,19 @@ What fails while it is loaded says nothing: a script may want input that is not 
 
 from __future__ import annotations
 
-import re
 import time
 
 from codekiln.core.errors import SandboxError
 from codekiln.core.task import Task
 from codekiln.core.verdict import CheckReport, Finding, Verdict
 from codekiln.languages.recipes import compiled_languages, recipe_languages, recipe_of
+from codekiln.verify.absent_parts import absent_part
 from codekiln.verify.checks import Trial
 from codekiln.verify.programs.runner import build
 from codekiln.verify.toolchains import missing_tools, toolchain_folder
 from codekiln.verify.values import one_line
 
 NAME = "compiler"
-# How compilers tell that a library, a header or a module is missing.
-_ABSENT = re.compile(
-    r"no such file|cannot (?:find|open|load) (?:package|module|crate|file|source)"
-    r"|unresolved import|undeclared crate|package \S+ (?:does not exist|is not in)"
-    r"|finding module for package|no required module|could not find (?:module|include)"
-    r"|unbound module|unable to read module|(?:file|import) \S+ (?:was )?not found|file to import",
-    re.IGNORECASE,
-)
 _TROUBLES = {"syntax": Verdict.SYNTAX_ERROR, "compile": Verdict.TYPE_ERROR}
 
 
@@ -54,11 +46,8 @@ class CompilerCheck:
         said = one_line(built.why) if verdict is not Verdict.PASSED else ""
         if built.trouble == "limit":
             return CheckReport(NAME, Verdict.UNVERIFIED, detail=one_line(built.why))
-        if verdict is Verdict.TYPE_ERROR and _ABSENT.search(built.why):
-            # A part of the user's project, or a library of theirs.
-            return CheckReport(
-                NAME, Verdict.UNVERIFIED, detail=f"it needs what is not here: {said}"
-            )
+        if absent := absent_part(built, recipe, trial.code):
+            return CheckReport(NAME, Verdict.UNVERIFIED, detail=absent)
         return CheckReport(
             check=NAME,
             verdict=verdict,

@@ -7,7 +7,7 @@ that `Extraction.findings` lists: demo code at the end of a Python module (see
 when it asks for a script),
 an unfinished last statement is dropped when the text was cut off behind a complete answer, a
 bare function body is put under the task's signature, and a forgotten import of the standard library
-is added.
+is added, as are imports and types of code that was given in another language.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from dataclasses import dataclass
 
 from codekiln.core.task import Task
 from codekiln.core.verdict import Finding
-from codekiln.languages import language_of_fence, syntax_errors
+from codekiln.languages import get_language, language_of_fence, syntax_errors
 from codekiln.verify.demo_code import trim_demo
 from codekiln.verify.fences import Block, fenced_blocks
+from codekiln.verify.given_lines import with_given_lines
 from codekiln.verify.missing_imports import add_missing_imports
 from codekiln.verify.python_source import (
     all_bound_names,
@@ -81,9 +82,14 @@ def extract(
             score = _score(code, language, wanted)
             if score > best_score:
                 best, best_score = code, score
-    if language != "python" or not best:
+    if not best:
         return Extraction(best)
     notes: list[str] = []
+    if language != "python":
+        if task is not None:
+            best, added = with_given_lines(best, task.skeleton, get_language(language))
+            notes += [f"added `{line}`, which was given" for line in added]
+        return Extraction(best, tuple(Finding(CHECK, "note", note) for note in notes))
     best = _complete(best, wanted, task, notes)
     if task is not None and (task.entry_point or task.checks):
         trimmed = trim_demo(

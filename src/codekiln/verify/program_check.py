@@ -15,6 +15,7 @@ from codekiln.core.files import sha256_text
 from codekiln.core.task import Example, Task
 from codekiln.core.verdict import CheckReport, ExampleRun, Finding, Severity, Verdict
 from codekiln.languages.recipes import Recipe, recipe_languages, recipe_of
+from codekiln.verify.absent_parts import absent_part
 from codekiln.verify.checks import Trial
 from codekiln.verify.judgement import Outcome, wanted
 from codekiln.verify.programs.comparison import same
@@ -79,6 +80,8 @@ class ProgramCheck:
                 folder=toolchain_folder(recipe),
                 needed=len(ready),
             )
+        if absent := absent_part(program, recipe, trial.code):
+            missing, program = absent, ProgramRun((), isolation=program.isolation)
         for place, case in zip(ready, program.cases, strict=False):
             _, expected, example = ready[place]
             runs[place] = _judged(example, case, expected, recipe)

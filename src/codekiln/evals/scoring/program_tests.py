@@ -42,7 +42,8 @@ _WORDS = {
 def multipl_e_tests(language: str, row: dict[str, Any]) -> ProgramTests:
     """The tests of one row of MultiPL-E's data, for a language by its registry name."""
     prompt: str = row["prompt"]
-    tests: str = row["test"]
+    # The authors' own files say `tests`.
+    tests: str = row["test"] if "test" in row else row["tests"]
     return ProgramTests(language, last_function(prompt, toolchain(language)), prompt, tests)
 
 

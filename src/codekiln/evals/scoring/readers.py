@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from codekiln.core.errors import UsageError
-from codekiln.evals.datasets import DataError, Suite, data_file, read_rows
+from codekiln.evals.datasets import (
+    DataError,
+    Suite,
+    brought_file,
+    data_file,
+    read_rows,
+    read_text,
+    rows_of,
+)
 from codekiln.evals.scoring.conditions import condition_case, equal_in_python
 from codekiln.evals.scoring.hidden import Case, HiddenProblem, ProgramTests, PythonTests
 from codekiln.evals.scoring.kilnlogic import read_kilnlogic
@@ -48,6 +56,8 @@ def load(suite: Suite, language: str = "", data: Path | None = None) -> LoadedSu
     if suite.kind == "kilnlogic":
         problems, dataset = read_kilnlogic(suite.tests)
         return LoadedSuite(suite, language, problems, dataset)
+    if language in suite.brought:
+        return _brought(suite, language, data)
     file = data_file(suite.files[language])
     rows = read_rows(file, data)
     dataset = file.sha256
@@ -63,6 +73,23 @@ def load(suite: Suite, language: str = "", data: Path | None = None) -> LoadedSu
             f"Get it anew from {file.url}",
         )
     return LoadedSuite(suite, language, problems, dataset)
+
+
+def _brought(suite: Suite, language: str, data: Path | None) -> LoadedSuite:
+    """The problems of a file that the user brings, whatever its version is."""
+    file = brought_file(suite.brought[language])
+    text = read_text(file, data)
+    try:
+        rows = rows_of(text, file)
+        problems = tuple(_READERS[suite.kind](rows, suite.tests, language))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{file.path} is no file of {suite.name}: a row lacks {error}",
+            f"Get it from {file.url}",
+        ) from error
+    if not problems:
+        raise DataError(f"{file.path} holds no problems", f"Get it from {file.url}")
+    return LoadedSuite(suite, language, problems, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _humaneval(rows: Rows, tests: str, _: str) -> Iterator[HiddenProblem]:

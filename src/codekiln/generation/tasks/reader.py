@@ -16,6 +16,7 @@ from codekiln.core.errors import UsageError
 from codekiln.generation.tasks.draft import Draft
 from codekiln.generation.tasks.fits import returns_text
 from codekiln.generation.tasks.json_form import read_json
+from codekiln.generation.tasks.language_stub import LanguageStub, read_language_stub
 from codekiln.generation.tasks.names import (
     Interface,
     bare_calls,
@@ -33,7 +34,13 @@ from codekiln.generation.tasks.resolve import Setting, resolve
 from codekiln.generation.tasks.scan import scan
 from codekiln.generation.tasks.sections import split_sections
 from codekiln.generation.tasks.stub_form import Stub, read_stub, without_examples
-from codekiln.languages import Language, get_language, language_of_fence, syntax_errors
+from codekiln.languages import (
+    Language,
+    get_language,
+    language_of_fence,
+    language_of_path,
+    syntax_errors,
+)
 
 MAX_CHARS = 200_000
 
@@ -48,7 +55,10 @@ def read_task(
     origin: str = "the task",
     context: Sequence[ContextFile] = (),
 ) -> Task:
-    """A Task from a plain sentence, Markdown with sections, JSON or a Python stub.
+    """A Task from a plain sentence, Markdown with sections, JSON or a stub.
+
+    A stub is code whose body is missing: Python's, or that of the language that `language` or a
+    fence around it names.
 
     `language` (a registry name) wins over what the text says; `origin` names the text in errors.
     Raises UsageError for an empty text, malformed JSON and an unknown language.
@@ -65,6 +75,8 @@ def read_task(
         stub = read_stub(_without_outer_fence(plain))
         if stub is not None:
             return _with_context(_from_stub(stub), context)
+    elif (found := read_language_stub(_without_outer_fence(plain), chosen)) is not None:
+        return _with_context(_from_language_stub(found, chosen), context)
     return _with_context(_from_text(plain, chosen, origin), context)
 
 
@@ -75,6 +87,8 @@ def read_task_file(
     context: Sequence[ContextFile] = (),
 ) -> Task:
     """A Task from a file: `.json` must be JSON, `.py` a stub; everything else goes by content.
+
+    The suffix of another language's code names the language, unless `language` does.
 
     Raises UsageError when the file cannot be read or is not UTF-8 text.
     """
@@ -104,6 +118,9 @@ def read_task_file(
                 "Give a stub with its docstring, or describe the task in a .md or .txt file",
             )
         return _with_context(_from_stub(stub), context)
+    named = language_of_path(file) if language is None else None
+    if named is not None and named.kind in ("programming", "shell", "query"):
+        language = named.name
     return read_task(text, language=language, origin=origin, context=context)
 
 
@@ -154,6 +171,10 @@ def _from_stub(stub: Stub) -> Task:
     return _assemble(stub.description, get_language("python"), (), stub=stub)
 
 
+def _from_language_stub(found: LanguageStub, language: Language) -> Task:
+    return _assemble(found.stub.description, language, found.drafts, stub=found.stub)
+
+
 def _from_text(text: str, chosen: Language | None, origin: str) -> Task:
     sections = split_sections(text)
     named = chosen
@@ -163,6 +184,10 @@ def _from_text(text: str, chosen: Language | None, origin: str) -> Task:
     description, stub = sections.description, None
     if named is None or named.name == "python":
         description, stub = _stub_within(description)
+    if stub is None and (within := _language_stub_within(description, named)) is not None:
+        description, found, named = within
+        stub = found.stub
+        drafts = [*found.drafts, *drafts]
     if not description:
         description = stub.description if stub else _fallback_description(sections.signature)
     if not description and not drafts:
@@ -295,6 +320,21 @@ def _stub_within(description: str) -> tuple[str, Stub | None]:
             rest = description[: match.start()] + description[match.end() :]
             return rest.strip(), stub
     return description, None
+
+
+def _language_stub_within(
+    description: str, named: Language | None
+) -> tuple[str, LanguageStub, Language] | None:
+    """The rest of a description, and the stub of another language in a code fence of it."""
+    for match in _CODE_FENCE.finditer(description):
+        tagged = language_of_fence(match[2].strip()) if match[2].strip() else named
+        if tagged is None or (named is not None and tagged.name != named.name):
+            continue
+        found = read_language_stub(match[3], tagged)
+        if found is not None:
+            rest = description[: match.start()] + description[match.end() :]
+            return rest.strip(), found, tagged
+    return None
 
 
 def _without_outer_fence(text: str) -> str:

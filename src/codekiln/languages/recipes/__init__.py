@@ -9,6 +9,9 @@
     compile        the command of the first step; none where nothing is compiled
     products       files that it leaves and the run gets
     run_files      what the run gets besides; without a first step it gets `files`
+    warm           the command of a step that no answer changes; what it leaves is kept in @WARM@,
+                   which later steps may read
+    warm_products  the files that it leaves; warm_files: what it gets, as `files`
     run            the command that runs the driver; none where answers are only compiled
     call           how the driver calls a function of the answer; one per function and arity, where
                    the driver does not find functions by their name
@@ -25,6 +28,7 @@
     unit           a pattern whose group 1 is the name of the answer's file, for @UNIT@ [Answer]
     whole          a pattern that whole units match; other code gets `wrap` around it, but for lines
                    that match `hoist`, which come first
+    drop           a pattern of lines that are left out of answers: imports of what may not be here
     folder         the name of codekiln's own toolchain, shown to programs as @FOLDER@
 
 Words of `alike`:
@@ -52,7 +56,7 @@ or a line each where one holds a blank or is a list itself, and a map a line `ke
 or as the language's own lists and maps, where it has any.
 
 Placeholders: @CODE@ the answer; @UNIT@ its name; @CALLS@ the calls, made of `call` with @NAME@ and
-@ARITY@, a line each; @FOLDER@ and @HOST@.
+@ARITY@, a line each; @FOLDER@, @HOST@ and @WARM@.
 
 A driver reads two lines from its input, a token and the number of the first case, and the cases
 from cases.txt: a line `c NAME COUNT`, then the arguments as codekiln.verify.programs.wire writes

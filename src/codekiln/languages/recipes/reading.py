@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -35,6 +35,9 @@ class Recipe:
     compile: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     run_files: Mapping[str, str] | None = None
+    warm: tuple[str, ...] = ()
+    warm_files: Mapping[str, str] = field(default_factory=dict)
+    warm_products: tuple[str, ...] = ()
     memory_mib: int = 512
     processes: int = 32
     load_s: float = 1.0
@@ -49,16 +52,23 @@ class Recipe:
     unit: str = r"(?!)"
     whole: str = ""
     hoist: str = r"(?!)"
+    drop: str = r"(?!)"
     wrap: tuple[str, ...] = ("", "")
 
     def assembled(self, code: str) -> str:
         """The answer as a whole unit of its language."""
+        code = re.sub(self.drop, "", code, flags=re.MULTILINE)
         if not self.whole or re.search(self.whole, code, re.MULTILINE):
             return code
         lines = code.split("\n")
         above = [line for line in lines if re.match(self.hoist, line)]
         rest = [line for line in lines if not re.match(self.hoist, line)]
         return "\n".join([*above, self.wrap[0], *rest, self.wrap[1]])
+
+    def dropped(self, code: str) -> str:
+        """The first line of the answer that is left out; empty when none is."""
+        found = re.search(self.drop, code, re.MULTILINE)
+        return found[0].strip() if found else ""
 
     def unit_of(self, code: str) -> str:
         """The name of the unit that the answer's file has to have."""
@@ -106,7 +116,7 @@ def read_recipe(language: str, text: str, others: Mapping[str, str] | None = Non
         # What runs is the other language's driver.
         kept = {name: text for name, text in base["files"].items() if not name.startswith("answer")}
         table = {**base, "run_files": kept, **table}
-    known = {field.name: field for field in fields(Recipe)}
+    known = {known.name for known in fields(Recipe)}
     for name in table:
         if name not in known or name == "language":
             raise CodekilnError(f"the recipe of {language} has an unknown field {name!r}")
@@ -120,10 +130,13 @@ def read_recipe(language: str, text: str, others: Mapping[str, str] | None = Non
     for word in table.get("alike", ()):
         if not _ALIKE.fullmatch(word):
             raise CodekilnError(f"the recipe of {language} has an unknown word {word!r} in alike")
+    for name in ("warm_products", "warm_files"):
+        if table.get(name) and not table.get("warm"):
+            raise CodekilnError(f"the recipe of {language} has {name!r} but no step 'warm'")
     for name in ("products", "run_files"):
         if name in table and not table.get("compile"):
             raise CodekilnError(f"the recipe of {language} has {name!r} but compiles nothing")
-    for name in ("syntax_error", "unit", "whole", "hoist"):
+    for name in ("syntax_error", "unit", "whole", "hoist", "drop"):
         try:
             re.compile(table.get(name, ""))
         except re.error as error:

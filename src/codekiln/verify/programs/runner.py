@@ -21,6 +21,7 @@ from codekiln.languages.recipes.reading import fill
 from codekiln.sandbox import Isolation, Limits, Program, RunResult
 from codekiln.sandbox.types import MIB
 from codekiln.verify.programs.neutral import NeutralCall
+from codekiln.verify.programs.warm import warm_folder
 from codekiln.verify.programs.wire import NotNeutralError, Other, decode, encode
 
 COMPILE_S = 60.0
@@ -80,7 +81,7 @@ def run_cases(
     `call_s` is the processor time of one call; `folder` that of the recipe's own toolchain. The
     first `needed` calls are made in any case; of the others not those behind a few that do not end.
     """
-    laid = _Laid.of(code, calls, recipe, folder)
+    laid = _Laid.of(code, calls, recipe, folder, isolation)
     files = laid.files(recipe.files)
     if recipe.compile:
         built = _compile(laid, recipe, isolation)
@@ -122,7 +123,7 @@ def build(code: str, recipe: Recipe, isolation: Isolation, *, folder: str = "") 
 
     `trouble` "load" says that it was read and then failed as it ran. Raises SandboxError.
     """
-    laid = _Laid.of(code, (), recipe, folder)
+    laid = _Laid.of(code, (), recipe, folder, isolation)
     if recipe.compile:
         built = _compile(laid, recipe, isolation)
         return built if isinstance(built, ProgramRun) else ProgramRun((), isolation=isolation.name)
@@ -160,19 +161,29 @@ class _Laid:
     shown: tuple[str, ...]
 
     @classmethod
-    def of(cls, code: str, calls: Sequence[NeutralCall], recipe: Recipe, folder: str) -> _Laid:
+    def of(
+        cls,
+        code: str,
+        calls: Sequence[NeutralCall],
+        recipe: Recipe,
+        folder: str,
+        isolation: Isolation,
+    ) -> _Laid:
         host = host_folder(recipe.host, recipe.needs) if recipe.host else ""
         kinds = dict.fromkeys((call.name, len(call.arguments)) for call in calls)
+        places = {"FOLDER": folder, "HOST": host}
+        shown = tuple(path for path in (folder, host) if path and path not in _SHOWN_ALREADY)
+        if warm := warm_folder(recipe, isolation, places, shown):
+            places["WARM"] = warm
+            shown = (*shown, warm)
         values = {
+            **places,
             "CODE": recipe.assembled(code),
             "UNIT": recipe.unit_of(code),
-            "FOLDER": folder,
-            "HOST": host,
             "CALLS": "\n".join(
                 fill(recipe.call, {"NAME": name, "ARITY": str(arity)}) for name, arity in kinds
             ),
         }
-        shown = tuple(path for path in (folder, host) if path and path not in _SHOWN_ALREADY)
         return cls(values, shown)
 
     def command(self, words: Sequence[str]) -> tuple[str, ...]:

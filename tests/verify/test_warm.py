@@ -1,0 +1,70 @@
+"""What is built once for all answers of a language."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from codekiln.core.errors import SandboxError
+from codekiln.languages.recipes import recipe_of
+from codekiln.languages.recipes.reading import Recipe
+from codekiln.sandbox import open_isolation
+from codekiln.verify.programs.warm import warm_folder
+
+RECIPE = replace(
+    recipe_of("bash"),
+    warm=("sh", "-c", "mkdir -p in && cat given.txt > in/made.txt && echo @FOLDER@ >> in/made.txt"),
+    warm_files={"given.txt": "given\n"},
+    warm_products=("in/made.txt",),
+)
+VALUES = {"FOLDER": "/somewhere"}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CODEKILN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def made(recipe: Recipe = RECIPE) -> Path:
+    return Path(warm_folder(recipe, open_isolation(), VALUES, ()))
+
+
+def test_it_is_made_once_and_kept() -> None:
+    first = made()
+    path = first / "in" / "made.txt"
+    assert path.read_text() == "given\n/somewhere\n"
+    stamp = path.stat().st_mtime_ns
+    assert made() == first
+    assert path.stat().st_mtime_ns == stamp
+
+
+def test_other_texts_make_another_and_the_old_one_goes() -> None:
+    first = made()
+    second = made(replace(RECIPE, warm_files={"given.txt": "other\n"}))
+    assert first != second
+    assert not first.exists()
+    assert [path.name for path in second.parent.iterdir()] == [second.name]
+
+
+def test_many_at_once_are_made_once() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: made(), range(4)))
+    assert len(found) == 1
+
+
+def test_a_step_that_fails_says_so_and_leaves_nothing(cache: Path) -> None:
+    broken = replace(RECIPE, warm=("sh", "-c", "echo no compiler; exit 3"))
+    with pytest.raises(SandboxError, match="no compiler"):
+        made(broken)
+    lacking = replace(RECIPE, warm=("true",))
+    with pytest.raises(SandboxError, match="cannot be made"):
+        made(lacking)
+    assert not list(cache.glob("warm/*"))
+
+
+def test_a_recipe_without_the_step_has_no_folder() -> None:
+    assert warm_folder(recipe_of("bash"), open_isolation(), VALUES, ()) == ""
