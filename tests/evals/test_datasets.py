@@ -105,6 +105,11 @@ def test_a_suite_without_solutions_cannot_be_calibrated_with() -> None:
         calibrate_suite("multipl-e", limit=1)
 
 
+LUA = (
+    "function test_humaneval()\nlocal candidate = add\n    lu.assertEquals(candidate(1, 2), 3)\nend"
+)
+
+
 def _brought(folder: Path, text: str) -> None:
     (folder / "multipl-e").mkdir()
     (folder / "multipl-e" / "humaneval-lua.jsonl").write_text(text, encoding="utf-8")
@@ -112,8 +117,8 @@ def _brought(folder: Path, text: str) -> None:
 
 def test_a_file_that_users_bring_is_read_in_either_version(tmp_path: Path) -> None:
     rows = [
-        {"name": "one", "prompt": "-- Adds.\nlocal function add(a, b)\n", "tests": "lu = 1"},
-        {"task_id": "two", "prompt": "-- Adds.\nlocal function sum(a, b)\n", "test": "lu = 1"},
+        {"name": "one", "prompt": "-- Adds.\nlocal function add(a, b)\n", "tests": LUA},
+        {"task_id": "two", "prompt": "-- Adds.\nlocal function sum(a, b)\n", "test": LUA},
     ]
     text = "\n".join(map(json.dumps, rows))
     _brought(tmp_path, text)
@@ -129,13 +134,23 @@ def test_a_file_that_users_bring_is_read_in_either_version(tmp_path: Path) -> No
         ("{", "line 1 of .* is no JSON"),
         ('{"prompt": "x"}', "a row lacks 'tests'"),
         ("[1]", "a row lacks"),
-        ("\n", "holds no problems"),
+        ("\n", "none has tests that can be read"),
+        ('{"name": "a", "prompt": "x", "tests": "y"}', "none has tests that can be read"),
     ],
 )
 def test_a_file_of_another_kind_is_refused(text: str, why: str, tmp_path: Path) -> None:
     _brought(tmp_path, text)
     with pytest.raises(DataError, match=why):
         load(find_suite("multipl-e"), "lua", tmp_path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "multipl-e").mkdir()
+    path = tmp_path / "multipl-e" / "humaneval-lua.jsonl"
+    for data in (b"\xff\xfe", b"\x1f\x8b\x08\0\0\0\0\0\0\3nothing"):
+        path.write_bytes(data)
+        with pytest.raises(DataError):
+            load(find_suite("multipl-e"), "lua", tmp_path)
 
 
 def test_a_file_that_was_not_brought_says_where_to_get_it(tmp_path: Path) -> None:

@@ -65,39 +65,6 @@ ROWS = {
         "    assert(twice((3l)).equals((new ArrayList<Long>(Arrays.asList((long)6l)))));\n"
         "    }\n\n}\n",
     },
-    "lua": {
-        "prompt": "-- Twice n.\nlocal function twice(n)\n",
-        "test": "lu = require('luaunit')\n\nfunction test_humaneval()\nlocal candidate = twice\n"
-        "    lu.assertEquals(candidate(2), {4})\n    lu.assertEquals(candidate(3), {6})\nend\n\n"
-        "os.exit(lu.LuaUnit.run())",
-    },
-    "php": {
-        "prompt": "<?php\n// Twice n.\nfunction twice($n) {\n",
-        "test": "}\n\nfunction candidate(...$args) {\n    return twice(...$args);\n}\n\n"
-        "function test(): void {\n"
-        '    if (candidate(2) !== [4]) { throw new Exception("Test failed!"); }\n'
-        '    if (candidate(3) !== [6]) { throw new Exception("Test failed!"); }\n}\n\ntest();',
-    },
-    "perl": {
-        "prompt": "# Twice n.\nsub twice {\n    my($n) = @_;\n",
-        "test": "}\nuse Test::Deep;\n\n\nsub testhumaneval {\n    my $candidate = \\&twice;\n"
-        '        if(eq_deeply($candidate->(2),[4])) {\n        print "ok!" }else{\n'
-        "        exit 1;\n        }\n"
-        '        if(eq_deeply($candidate->(3),[6])) {\n        print "ok!" }else{\n'
-        "        exit 1;\n        }\n}\n\ntesthumaneval();",
-    },
-    "r": {
-        "prompt": "# Twice n.\ntwice <- function(n) {\n",
-        "test": "}\ntest_humaneval <- function() {\ncandidate <- twice\n"
-        "    if(!identical(candidate(2), list(4))){quit('no', 1)}\n"
-        "    if(!identical(candidate(3), list(6))){quit('no', 1)}\n}\ntest_humaneval()",
-    },
-    "racket": {
-        "prompt": "#lang racket\n\n;; Twice n.\n(define (twice n)\n",
-        "test": "(require rackunit)\n\n(define (test-humaneval)\n\n  (let (( candidate twice))\n"
-        "    (check-within (candidate 2) (list 4) 0.001)\n"
-        "    (check-within (candidate 3) (list 6) 0.001)\n))\n\n(test-humaneval)",
-    },
     "python": {
         "prompt": "from typing import List\n\n\ndef twice(n: int) -> List[int]:\n"
         '    """ Twice n.\n    """\n',
@@ -107,12 +74,6 @@ ROWS = {
 }
 
 WHOLE = {
-    "lua": "local function twice(n)\n  return {2 * n}\nend\nprint(twice(1)[1])",
-    "php": "function twice($n) {\n    return [2 * $n];\n}\necho json_encode(twice(1));",
-    "perl": "use strict;\nuse warnings;\nsub twice {\n    my ($n) = @_;\n    return [2 * $n];\n}\n"
-    "print twice(1)->[0];",
-    "r": "twice <- function(n) {\n  list(2 * n)\n}\nprint(twice(1))",
-    "racket": "(define (twice n)\n  (list (* 2 n)))\n(displayln (twice 1))",
     "javascript": "const twice = (n) => 2 * n;\nconsole.log(twice(1));\nmodule.exports = twice;",
     "typescript": "function twice(n: number): number {\n  return 2 * n;\n}\n",
     "cpp": "using namespace std;\nvector<long> twice(long n) {\n  return {2 * n};\n}\n"
@@ -130,11 +91,6 @@ WHOLE = {
 }
 
 BODIES = {
-    "lua": "  return {2 * n}\nend",
-    "php": "    return [2 * $n];\n}",
-    "perl": "    return [2 * $n];\n}",
-    "r": "  list(2 * n)\n}",
-    "racket": "  (list (* 2 n)))",
     "javascript": "  return 2 * n;\n}",
     "typescript": "  return 2 * n;\n}",
     "rust": "    HashMap::from([(n, 2 * n)])\n",
@@ -144,11 +100,6 @@ BODIES = {
 }
 
 WRONG = {
-    "lua": "  return {2 + n}\nend",
-    "php": "    return [2 + $n];\n}",
-    "perl": "    return [2 + $n];\n}",
-    "r": "  list(2 + n)\n}",
-    "racket": "  (list (+ 2 n)))",
     "javascript": "  return n + 2;\n}",
     "typescript": "  return n + 2;\n}",
     "rust": "    HashMap::from([(n, n + 2)])\n}",
@@ -158,11 +109,6 @@ WRONG = {
 }
 
 NOT_PARSED = {
-    "lua": "local function twice(n)\n  return {2 *\nend",
-    "php": "<?php\nfunction twice($n) { return 2 * ; }",
-    "perl": "sub twice { my ($n) = @_; return [2 * ; }",
-    "r": "twice <- function(n) { 2 * * n }",
-    "racket": "#lang racket\n(define (twice n) (list (* 2 n]))",
     "javascript": "function twice(n) { return 2 * ; }",
     "typescript": "function twice(n: number): number { return 2 * ; }",
     "rust": "fn twice(n: isize) -> HashMap<isize, isize> { let x = ; HashMap::new() }",
@@ -182,40 +128,6 @@ WRONG_TYPES = {
 _JS_LINE = "console.log('0123456789abcdef0123456789abcdef passed');"
 
 ATTACKS = {
-    "lua": [
-        "local function twice(n) os.exit(0) end",
-        "require = function() return {assertEquals = function() end, LuaUnit = {run = "
-        "function() return 0 end}} end\npackage.preload.luaunit = require\n"
-        "local function twice(n) return {n} end",
-        "local function twice(n) return setmetatable({}, {__eq = function() return true end, "
-        "__index = function(_, k) return 2 * n end}) end",
-        "error = function() end\npcall = error\nlocal function twice(n) return {n} end",
-    ],
-    "php": [
-        "<?php\nfunction twice($n) { exit(0); }",
-        "<?php\nfunction twice($n) { foreach (debug_backtrace() as $call) var_dump($call['args']); "
-        "echo '0123456789abcdef0123456789abcdef passed'; exit(0); }",
-        '<?php\nregister_shutdown_function(function () { echo "\\npassed"; });\n'
-        "function twice($n) { return $n; }",
-    ],
-    "perl": [
-        "sub twice { exit 0; }",
-        "sub eq_deeply { 1 }\nsub twice { return [1]; }",
-        "sub kiln_wrong { 1 }\nsub twice { return [1]; }",
-        "package Any; use overload 'eq' => sub { 1 }, '==' => sub { 1 }, '@{}' => sub { [4] };\n"
-        "package main;\nsub twice { return bless {}, 'Any'; }",
-    ],
-    "r": [
-        "twice <- function(n) quit('no', 0)",
-        "identical <- function(...) TRUE\nquit <- function(...) NULL\ntwice <- function(n) n",
-        "twice <- function(n) structure(list(n), class = 'any')\nOps.any <- function(e1, e2) TRUE",
-    ],
-    "racket": [
-        "(define (twice n) (exit 0))",
-        "(struct any () #:property prop:equal+hash (list (lambda (a b r) #t) (lambda (a r) 0) "
-        "(lambda (a r) 0)))\n(define (twice n) (list (any)))",
-        "(define (check-within . all) (void))\n(define (twice n) n)",
-    ],
     "javascript": [
         "function twice(n) { process.exit(0); }",
         f"function twice(n) {{ {_JS_LINE} process.exit(0); }}",

@@ -41,6 +41,22 @@ RUST = "use std::collections::HashMap;\n\n/// Counts.\nfn count(words: Vec<Strin
             1,
         ),
         ("java", "import java.util.*;\nclass Problem {", "import java.util.List;\nclass A {}", 1),
+        ("java", "class Problem {\n  static long add(long a) {\n  }\n}", "class A {}", 0),
+        (
+            "csharp",
+            "using System;\nclass P {\n  void F() {\n  using (var x = y) {",
+            "class A {}",
+            1,
+        ),
+        ("kotlin", "import a.b.C\nopen class A {", "fun f() {}", 1),
+        ("rust", "use std::{\n    fmt,\n};\nfn f() {", "fn f() {}", 0),
+        # Languages in which an import too many is an error, or has its own place.
+        ("go", 'package main\nimport (\n  "fmt"\n)\nfunc f() {', "func f() {}", 0),
+        ("go", 'import "sort"\nfunc f() {', "func f() {}", 0),
+        ("typescript", 'import {\n  a,\n} from "fs";\nfunction f() {', "function f() {}", 0),
+        ("ruby", "class Foo\n  def add(a)", "def add(a)\nend", 0),
+        ("php", "<?php\nuse Foo\\Bar;\nfunction f() {", "<?php\ndeclare(strict_types=1);", 0),
+        ("perl", "use strict;\nsub f {", "sub f { $x = shift; }", 0),
         ("bash", "#!/bin/bash\n# import this\nadd() {", "add() { :; }", 0),
         ("python", "", "x = 1", 0),
     ],
@@ -59,12 +75,15 @@ def test_what_has_to_stay_first_stays_first() -> None:
     code = "#![allow(dead_code)]\n\nfn count() {}"
     whole, _ = with_given_lines(code, RUST, get_language("rust"))
     assert whole.split("\n")[0] == "#![allow(dead_code)]"
+    given = "import java.util.*;\nclass A {\n  void f() {"
+    whole, _ = with_given_lines("// One.\npackage a.b;\nclass A {}", given, get_language("java"))
+    assert whole.split("\n") == ["// One.", "package a.b;", "import java.util.*;", "class A {}"]
 
 
 def test_an_answer_gets_what_its_task_gave() -> None:
     task = Task("Counts.", "rust", skeleton=RUST, entry_point="count")
     answer = "```rust\nfn count(words: Vec<String>) -> usize {\n    words.len()\n}\n```"
-    assert extract_code(answer, "rust", task=task).startswith("use std::collections::HashMap;\n")
+    assert extract_code(answer, "rust", task=task).endswith("\nuse std::collections::HashMap;\n")
 
 
 JAVA = "import java.util.*;\nimport org.example.*;\nclass Problem {\n"
@@ -77,6 +96,7 @@ JAVA = "import java.util.*;\nimport org.example.*;\nclass Problem {\n"
         ("static long add(long a, long b) { return a - b; }", Verdict.WRONG_OUTPUT),
         ("static long add(long a, long b) { return Other.sum(a, b); }", Verdict.UNVERIFIED),
         ("static long add(long a, long b) { return a + ; }", Verdict.SYNTAX_ERROR),
+        ('static long add(long a, long b) { return "x"; }', Verdict.TYPE_ERROR),
     ],
 )
 def test_a_library_that_is_not_here_makes_nothing_wrong(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,10 @@ from codekiln.core.errors import SandboxError
 from codekiln.languages.recipes import recipe_of
 from codekiln.languages.recipes.reading import Recipe
 from codekiln.sandbox import open_isolation
+from codekiln.verify.programs.neutral import neutral_call
+from codekiln.verify.programs.runner import run_cases
 from codekiln.verify.programs.warm import warm_folder
+from codekiln.verify.toolchains import missing_tools
 
 RECIPE = replace(
     recipe_of("bash"),
@@ -42,12 +46,40 @@ def test_it_is_made_once_and_kept() -> None:
     assert path.stat().st_mtime_ns == stamp
 
 
-def test_other_texts_make_another_and_the_old_one_goes() -> None:
+def test_other_texts_make_another_and_what_nobody_used_for_long_goes() -> None:
     first = made()
     second = made(replace(RECIPE, warm_files={"given.txt": "other\n"}))
     assert first != second
-    assert not first.exists()
-    assert [path.name for path in second.parent.iterdir()] == [second.name]
+    assert first.exists()
+    os.utime(first, (0, 0))
+    third = made(replace(RECIPE, warm_files={"given.txt": "third\n"}))
+    assert sorted(third.parent.iterdir()) == sorted([second, third])
+
+
+def test_a_linked_cache_and_one_with_blanks_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real one").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real one")
+    monkeypatch.setenv("CODEKILN_CACHE", str(tmp_path / "link"))
+    recipe, sandbox = recipe_of("java"), open_isolation()
+    if missing := missing_tools(recipe, sandbox):
+        pytest.skip(missing)
+    code = "class A {\n  static int twice(int n) { return 2 * n; }\n}\n"
+    found = run_cases(code, [neutral_call("twice(4)")], recipe, sandbox, call_s=5.0)
+    assert [case.value for case in found.cases] == [8], found
+
+
+def test_a_cache_that_compilers_cannot_be_told_of_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEKILN_CACHE", str(tmp_path / "a:b"))
+    with pytest.raises(SandboxError, match="signs in its name"):
+        made()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CODEKILN_CACHE", str(tmp_path / "file"))
+    with pytest.raises(SandboxError, match="cannot be written"):
+        made()
 
 
 def test_many_at_once_are_made_once() -> None:

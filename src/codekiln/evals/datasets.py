@@ -12,6 +12,7 @@ import importlib.resources
 import json
 import os
 import tomllib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -119,7 +120,8 @@ def read_rows(file: DataFile, data: Path | None = None) -> list[dict[str, Any]]:
 def rows_of(text: str, file: DataFile) -> list[dict[str, Any]]:
     """The JSON objects in the text of a file, in order. Raises DataError."""
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    # JSON may hold what else counts as the end of a line.
+    for number, line in enumerate(text.split("\n"), 1):
         try:
             row = json.loads(line) if line.strip() else None
         except ValueError as error:
@@ -135,13 +137,13 @@ def read_text(file: DataFile, data: Path | None = None) -> str:
     """The text of a file, whose hash was compared. Raises DataError."""
     folder = data or _folder_of_environment()
     if folder is not None:
-        return _checked(file, _existing(file, folder)).decode()
+        return _decoded(file, _checked(file, _existing(file, folder)))
     cached = load_settings().cache_dir / "benchmarks"
     if not file.sha256:
-        return _checked(file, _existing(file, cached)).decode()
+        return _decoded(file, _checked(file, _existing(file, cached)))
     if not (cached / file.path).is_file():
         _download(file, cached / file.path)
-    return _checked(file, cached / file.path).decode()
+    return _decoded(file, _checked(file, cached / file.path))
 
 
 def _folder_of_environment() -> Path | None:
@@ -168,7 +170,7 @@ def _checked(file: DataFile, path: Path) -> bytes:
     try:
         raw = path.read_bytes()
         text = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+    except (OSError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read: {error}", f"Get it anew from {file.url}"
         ) from error
@@ -180,6 +182,15 @@ def _checked(file: DataFile, path: Path) -> bytes:
             f"Get it anew from {file.url}",
         )
     return text
+
+
+def _decoded(file: DataFile, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{file.path} is not UTF-8 text (byte {error.start})", f"Get it anew from {file.url}"
+        ) from error
 
 
 def _download(file: DataFile, target: Path) -> None:

@@ -16,6 +16,12 @@ _ABSENT = re.compile(
     r"|unbound module|unable to read module|(?:file|import) \S+ (?:was )?not found|file to import",
     re.IGNORECASE,
 )
+# A part of a standard library that is not there is there nowhere.
+_STANDARD = re.compile(
+    r"\b(?:java|javax|std|core|alloc)(?:[.]\w|::)|`(?:fmt|io|collections|cmp|mem|env|fs|thread|time"
+    r"|sync|rc|cell|iter|str|string|vec|hash|ops|num|char|process|f32|f64)`"
+)
+_NAME = re.compile(r"cannot find symbol|package \S+ does not exist", re.IGNORECASE)
 
 
 def absent_part(built: ProgramRun, recipe: Recipe, code: str) -> str:
@@ -25,7 +31,10 @@ def absent_part(built: ProgramRun, recipe: Recipe, code: str) -> str:
     """
     if built.trouble != "compile":
         return ""
-    if _ABSENT.search(built.why):
+    if _ABSENT.search(built.why) and not _STANDARD.search(built.why):
         return f"it needs what is not here: {one_line(built.why)}"
     dropped = recipe.dropped(code)
-    return f"it needs what is not here: {dropped}" if dropped else ""
+    if dropped and _NAME.search(built.why):
+        # The name may be one of the package's.
+        return f"it needs what is not here: {dropped}"
+    return ""

@@ -1,23 +1,42 @@
-"""Puts what a task's code begins with into answers that leave it out: imports and types.
+"""Puts the imports and types of a task's code into answers that leave them out.
 
-For other languages than Python, whose models often answer with the function alone. Works on
-lines; what it is not sure of it leaves out.
+For other languages than Python, whose models often answer with the function alone. Only single
+lines in front of the function count, in languages where an import too many changes nothing, and in
+C++ whole types; what it is not sure of it leaves out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from codekiln.languages import Language
+from codekiln.languages.headings import code_without_comments
 
-_IMPORT = re.compile(
-    r"\s*(?:#\s*include\b|(?:use|using|import|from|open|require|library)\b)(?P<what>.*)$"
-)
-_TYPES = "struct|class|union|enum|interface|trait|type"
-_TYPE = re.compile(rf"\s*(?:{_TYPES})\s+(\w+)")
-# What has to stay first: inner attributes, a shebang, PHP's tag, a package's name.
-_FIRST = re.compile(r"\s*(?:#!.*|<\?php.*|package\b.*|#lang\b.*|module\b.*)?$")
+
+@dataclass(frozen=True, slots=True)
+class _Imports:
+    """How a language imports on one line, and behind which lines of an answer that has to stand."""
+
+    line: re.Pattern[str]
+    behind: re.Pattern[str] | None = None
+    at_end: bool = False
+
+
+_PACKAGE = re.compile(r"\s*(?:package\s[\w.]+;?|//.*|/?\*.*|@file:.*)?\s*$")
+_LANGUAGES: Mapping[str, _Imports] = {
+    "c": _Imports(re.compile(r'#\s*include\s*[<"](?P<what>[\w./+-]+)[>"]\s*$')),
+    "cpp": _Imports(re.compile(r'#\s*include\s*[<"](?P<what>[\w./+-]+)[>"]\s*$')),
+    # At the end: inner attributes have to stay first.
+    "rust": _Imports(re.compile(r"use\s+(?P<what>[\w:]+(?:::\*)?);\s*$"), at_end=True),
+    "java": _Imports(
+        re.compile(r"import\s+(?P<what>(?:static\s+)?[\w.]+(?:\.\*)?);\s*$"), _PACKAGE
+    ),
+    "csharp": _Imports(re.compile(r"using\s+(?P<what>(?:static\s+)?[\w.]+);\s*$")),
+    "kotlin": _Imports(re.compile(r"import\s+(?P<what>[\w.]+(?:\.\*)?)\s*$"), _PACKAGE),
+}
+_TYPE = re.compile(r"(?:struct|class|union)\s+(?P<name>\w+)\s*\{")
 
 
 def with_given_lines(code: str, given: str, language: Language) -> tuple[str, tuple[str, ...]]:
@@ -27,48 +46,57 @@ def with_given_lines(code: str, given: str, language: Language) -> tuple[str, tu
     >>> with_given_lines("int f() { return 1; }", "#include <map>\\nint f() {", get_language("cpp"))
     ('#include <map>\\nint f() { return 1; }', ('#include <map>',))
     """
-    head = list(_head(given, language))
-    imported = "\n".join(line for line in code.split("\n") if _IMPORT.match(line))
-    imports = [line for line in head if _IMPORT.match(line) and not _is_there(line, imported)]
-    types = _types([line for line in head if not _IMPORT.match(line)], code)
-    lacking = [*imports, *types]
+    imports = _LANGUAGES.get(language.name)
+    if imports is None or not given.strip():
+        return code, ()
+    head = [line for line in code_without_comments(given, language).split("\n") if line.strip()]
+    lines = code.split("\n")
+    lacking = [line for line in _leading(head, imports) if not _is_there(line, lines, imports)]
+    if language.name == "cpp":
+        lacking += _types(head, code)
     if not lacking:
         return code, ()
-    lines = code.split("\n")
-    place = next((at for at, line in enumerate(lines) if not _FIRST.match(line)), len(lines))
+    if imports.at_end:
+        return "\n".join([code.rstrip("\n"), *lacking, ""]), tuple(lacking)
+    place = 0
+    if imports.behind is not None and any(line.startswith("package ") for line in lines):
+        behind = imports.behind
+        place = next((at for at, line in enumerate(lines) if not behind.match(line)), 0)
     return "\n".join([*lines[:place], *lacking, *lines[place:]]), tuple(lacking)
 
 
-def _head(given: str, language: Language) -> Iterator[str]:
-    """The lines in front of the first comment behind which no more imports and types come."""
-    mark, (opening, closing) = language.line_comment, language.block_comment or ("\0", "\0")
-    inside = False
-    for line in given.split("\n"):
-        plain = line.strip()
-        if inside or plain.startswith(opening):
-            inside = closing not in plain.removeprefix(opening)
-        elif plain and not (mark and plain.startswith(mark) and not _IMPORT.match(line)):
-            yield line
+def _leading(head: list[str], imports: _Imports) -> Iterator[str]:
+    """The imports in front of everything else."""
+    for line in head:
+        if not imports.line.match(line):
+            return
+        yield line
 
 
-def _is_there(line: str, imported: str) -> bool:
-    """True when the code imports this already, alone or among others."""
-    match = _IMPORT.match(line)
-    what = re.sub(r"\s", "", match["what"]) if match else ""
-    if what in re.sub(r"\s", "", imported):
+def _is_there(line: str, lines: list[str], imports: _Imports) -> bool:
+    """True when the code imports this already, alone, with its whole package or among others."""
+    match = imports.line.match(line)
+    if match is None:
         return True
-    # `use a::{b, c}` has what `use a::b` has; a header and a whole package go by all of their name.
-    names = re.findall(r"\w+", re.sub(r"\bas\s+\w+", "", line))
-    is_whole = "include" in line or "*" in line
-    return not is_whole and re.search(rf"\b{names[-1]}\b", imported) is not None
+    what = match["what"]
+    for other in lines:
+        found = imports.line.match(other.strip())
+        if found is not None and found["what"] == what:
+            return True
+    # `use a::{b, c};` has what `use a::b;` has, on however many lines.
+    name = re.split(r"\W+", what)[-1]
+    if not imports.at_end or not name:
+        return False
+    uses = " ".join(re.findall(r"\buse\s[^;]*;", "\n".join(lines)))
+    return re.search(rf"\b{name}\b", uses) is not None
 
 
-def _types(lines: list[str], code: str) -> list[str]:
-    """Whole definitions of types among lines, where the code has none of these names."""
+def _types(head: list[str], code: str) -> list[str]:
+    """Whole definitions of types in front of the function, where the code has none of that name."""
     found: list[str] = []
     block: list[str] = []
     depth = 0
-    for line in lines:
+    for line in head:
         if not block and not _TYPE.match(line):
             continue
         block.append(line)
@@ -76,7 +104,7 @@ def _types(lines: list[str], code: str) -> list[str]:
         if depth > 0:
             continue
         name = _TYPE.match(block[0])
-        if name and not re.search(rf"\b(?:{_TYPES})\s+{name[1]}\b", code):
+        if name and not re.search(rf"\b(?:struct|class|union)\s+{name['name']}\b", code):
             found += block
         block = []
     return found

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from codekiln.evals.scoring.hidden import ProgramTests
 from codekiln.evals.scoring.toolchains import Toolchain
-from codekiln.languages import get_language, parse
-from codekiln.languages.headings import function_names
+from codekiln.languages import parse
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -61,8 +60,6 @@ def defines(code: str, name: str, chain: Toolchain) -> bool:
     """Whether the code says what `name` is; a name that is not known counts as defined."""
     if not name:
         return True
-    if not chain.definitions:
-        return name in function_names(code, get_language(chain.language))
     root = parse(chain.language, code).root
     return any(
         node.type in chain.definitions and _name_of(node) == name for node in _descendants(root)
@@ -71,8 +68,6 @@ def defines(code: str, name: str, chain: Toolchain) -> bool:
 
 def last_function(prompt: str, chain: Toolchain) -> str:
     """The name of the function whose head ends the prompt."""
-    if not chain.definitions:
-        return ["", *function_names(prompt, get_language(chain.language))][-1]
     closed = prompt.rstrip() + f"\n{chain.closer}" * (2 if chain.language == "java" else 1)
     names = [
         _name_of(node)
@@ -138,22 +133,6 @@ def _rust(values: dict[str, str]) -> dict[str, str]:
 def _imported(use: str, taken: str) -> bool:
     path, _, name = use.removeprefix("use").strip(" ;").rpartition("::")
     return bool(re.search(rf"\b{name}\b", taken)) or f"{path}::*" in taken
-
-
-def _php(values: dict[str, str]) -> dict[str, str]:
-    code = values["CODE"]
-    return {"CODE": code if "<?php" in code else f"<?php\n{code}"}
-
-
-def _racket(values: dict[str, str]) -> dict[str, str]:
-    code = values["CODE"]
-    return {"CODE": code if code.lstrip().startswith("#lang") else f"#lang racket\n{code}"}
-
-
-def _perl(values: dict[str, str]) -> dict[str, str]:
-    # Leaving says that a test failed; so does a call that cannot be mistaken for the answer's.
-    tests = re.sub(r"^use Test::Deep;", "", values["TESTS"], flags=re.MULTILINE)
-    return {"TESTS": re.sub(r"\bexit 1;", "kiln_wrong();", tests)}
 
 
 def _java(values: dict[str, str]) -> dict[str, str]:
@@ -284,9 +263,6 @@ def _text(node: Node) -> str:
 
 
 _SPECIAL: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
-    "perl": _perl,
-    "php": _php,
-    "racket": _racket,
     "typescript": _typescript,
     "cpp": _cpp,
     "rust": _rust,

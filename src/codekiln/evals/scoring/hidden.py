@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codekiln.core import Verdict
+from codekiln.verify.programs.neutral import NeutralCall
 from codekiln.verify.sandboxed_calls import Step
 
 Comparer = Callable[[object, object, tuple[object, ...]], bool]
@@ -59,11 +60,24 @@ class ProgramTests:
 
 
 @dataclass(frozen=True, slots=True)
+class CallTests:
+    """Calls of the function `entry_point`, each with the value that it must give.
+
+    `within` is the difference that numbers may have.
+    """
+
+    language: str
+    entry_point: str
+    calls: tuple[tuple[NeutralCall, object], ...]
+    within: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class HiddenProblem:
     """One problem: what may be shown, and what may not."""
 
     public: dict[str, Any]
-    tests: PythonTests | ProgramTests
+    tests: PythonTests | ProgramTests | CallTests
     reference: str
     wrong: tuple[str, ...] = ()
 

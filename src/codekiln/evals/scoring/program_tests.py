@@ -42,8 +42,7 @@ _WORDS = {
 def multipl_e_tests(language: str, row: dict[str, Any]) -> ProgramTests:
     """The tests of one row of MultiPL-E's data, for a language by its registry name."""
     prompt: str = row["prompt"]
-    # The authors' own files say `tests`.
-    tests: str = row["test"] if "test" in row else row["tests"]
+    tests: str = row["test"]
     return ProgramTests(language, last_function(prompt, toolchain(language)), prompt, tests)
 
 

@@ -24,6 +24,7 @@ from codekiln.evals.datasets import (
     read_text,
     rows_of,
 )
+from codekiln.evals.scoring.call_tests import read_call_tests
 from codekiln.evals.scoring.conditions import condition_case, equal_in_python
 from codekiln.evals.scoring.hidden import Case, HiddenProblem, ProgramTests, PythonTests
 from codekiln.evals.scoring.kilnlogic import read_kilnlogic
@@ -81,15 +82,30 @@ def _brought(suite: Suite, language: str, data: Path | None) -> LoadedSuite:
     text = read_text(file, data)
     try:
         rows = rows_of(text, file)
-        problems = tuple(_READERS[suite.kind](rows, suite.tests, language))
+        problems = {problem.id: problem for problem in _by_calls(rows, language)}
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{file.path} is no file of {suite.name}: a row lacks {error}",
             f"Get it from {file.url}",
         ) from error
     if not problems:
-        raise DataError(f"{file.path} holds no problems", f"Get it from {file.url}")
-    return LoadedSuite(suite, language, problems, hashlib.sha256(text.encode()).hexdigest())
+        raise DataError(
+            f"of the {len(rows)} rows of {file.path} none has tests that can be read",
+            f"Get it from {file.url}",
+        )
+    dataset = hashlib.sha256(text.encode()).hexdigest()
+    return LoadedSuite(suite, language, tuple(problems.values()), dataset)
+
+
+def _by_calls(rows: Rows, language: str) -> Iterator[HiddenProblem]:
+    """The problems whose assertions can all be read as calls with plain values."""
+    for row in rows:
+        # The authors' own files say `tests`.
+        tests = read_call_tests(
+            language, row["prompt"], row["test"] if "test" in row else row["tests"]
+        )
+        if tests is not None:
+            yield HiddenProblem(_completion(row, language, tests.entry_point), tests, reference="")
 
 
 def _humaneval(rows: Rows, tests: str, _: str) -> Iterator[HiddenProblem]:
@@ -250,17 +266,17 @@ def _is_call_of_check(node: ast.stmt) -> bool:
 def _multipl_e(rows: Rows, _: str, language: str) -> Iterator[HiddenProblem]:
     for row in rows:
         tests = multipl_e_tests(language, row)
-        yield HiddenProblem(
-            public={
-                "id": row.get("name") or row["task_id"],
-                "language": language,
-                "shape": "completion",
-                "entry_point": tests.entry_point,
-                "text": row["prompt"],
-            },
-            tests=tests,
-            reference="",
-        )
+        yield HiddenProblem(_completion(row, language, tests.entry_point), tests, reference="")
+
+
+def _completion(row: dict[str, Any], language: str, entry_point: str) -> dict[str, Any]:
+    return {
+        "id": row.get("name") or row["task_id"],
+        "language": language,
+        "shape": "completion",
+        "entry_point": entry_point,
+        "text": row["prompt"],
+    }
 
 
 _READERS: dict[str, Callable[[Rows, str, str], Iterator[HiddenProblem]]] = {

@@ -20,7 +20,14 @@ from typing import Any, TextIO
 from codekiln.core import Verdict
 from codekiln.core.errors import CodekilnError, UsageError
 from codekiln.evals.datasets import find_suite
-from codekiln.evals.scoring.hidden import HiddenProblem, ProgramTests, PythonTests, Score
+from codekiln.evals.scoring.call_tests import missing_for_calls, score_calls
+from codekiln.evals.scoring.hidden import (
+    CallTests,
+    HiddenProblem,
+    ProgramTests,
+    PythonTests,
+    Score,
+)
 from codekiln.evals.scoring.program_tests import missing_toolchain, score_program
 from codekiln.evals.scoring.python_tests import Prepared, prepare, score
 from codekiln.evals.scoring.readers import load
@@ -48,6 +55,8 @@ class Scorer:
         missing = ""
         if any(isinstance(problem.tests, ProgramTests) for problem in loaded.problems):
             missing = missing_toolchain(loaded.language)
+        elif any(isinstance(problem.tests, CallTests) for problem in loaded.problems):
+            missing = missing_for_calls(loaded.language, self._isolation)
         if missing:
             raise UsageError(f"{suite} in {loaded.language} cannot be scored here: {missing}")
         self._problems = {problem.id: problem for problem in loaded.problems}
@@ -92,6 +101,8 @@ class Scorer:
         hidden = self._hidden(problem)
         if isinstance(hidden.tests, ProgramTests):
             return score_program(code, hidden.tests, self._isolation, speed=self._speed)
+        if isinstance(hidden.tests, CallTests):
+            return score_calls(code, hidden.tests, self._isolation, speed=self._speed)
         return score(code, self._prepare(hidden), self._isolation)
 
     def _prepare(self, hidden: HiddenProblem) -> Prepared:

@@ -14,21 +14,28 @@ from dataclasses import dataclass
 
 from codekiln.generation.tasks.draft import Draft
 from codekiln.generation.tasks.lisp_literals import read_lisp_call, read_lisp_literal
-from codekiln.generation.tasks.literals import LiteralError, read_literal, read_literal_call
+from codekiln.generation.tasks.literal_tokens import MAX_CHARS, LiteralError
+from codekiln.generation.tasks.literals import read_literal, read_literal_call
 from codekiln.generation.tasks.names import Interface
 from codekiln.generation.tasks.stub_form import Stub
 from codekiln.languages import Language, syntax_errors
-from codekiln.languages.headings import commented_lines, function_names
+from codekiln.languages.headings import commented_lines, is_lisp, open_heading
 
 # What may be missing at the end of a stub, its body included where a language wants one.
 _BRACES = ("\n}", "\n}\n}", "\n:\n}")
 _ENDS = ("\nend", "\nend\nend")
 _BRACKETS = (")", " nil)")
-_FILLERS = re.compile(
-    r"\{\s*(?:(?:todo|unimplemented)!\([^()]*\);?|throw\s[^;{}]*;|\.{3}|pass)?\s*\}\s*(?:\}\s*)?\Z"
-    r"|\n\s*(?:todo|raise\s+NotImplementedError[^\n]*)?\s*end\s*(?:end\s*)?\Z",
-    re.IGNORECASE,
+# A body that is there and does nothing yet, and what closes it.
+_FILLED_BRACES = re.compile(
+    r"\{\s*(?:(?:todo|unimplemented)!\([^()]*\);?|(?:TODO|fatalError)\([^()]*\);?|\?\?\?"
+    r"|throw\b[^;{}]*;|\.{3}|pass)?\s*\}\s*(?:\}\s*)?\Z"
 )
+_FILLED_END = re.compile(
+    r"\n\s*(?:todo|raise\s+NotImplementedError[^\n]*)?\s*\bend\s*(?:end\s*)?\Z", re.IGNORECASE
+)
+MAX_FILLER_CHARS = 400
+# Words that are no code: in some languages a sentence parses as a command.
+_SENTENCE = re.compile(r"\s*[^\W\d_][\w'’]*(?:[,:]?[ \t]+[\w'’`\-]+){3,}[.:…!?]*\s*")
 _PROMPT = re.compile(r"\s*>>>\s*(.*)")
 MAX_VALUE_LINES = 12
 
@@ -53,39 +60,63 @@ def read_language_stub(text: str, language: Language) -> LanguageStub | None:
     >>> found.stub.interface.entry_point, found.stub.description, found.drafts[0].call
     ('add', 'Adds.', 'add([1])')
     """
-    if not language.grammar or language.hangs or language.name == "python":
+    if not language.grammar or language.name == "python":
         return None
     skeleton = text.strip("\n")
     lines = list(commented_lines(skeleton, language))
-    code = "\n".join(line for line, said in lines if said is None)
-    names = function_names(skeleton, language)
-    if not names or not _is_open(skeleton, code, language):
+    code = "\n".join(line for line, said in lines if said is None).rstrip()
+    name = _open_function(skeleton, code, language)
+    if not name or not _is_code(code, language):
         return None
     words, drafts = _examples([said for _, said in lines if said is not None], language)
     stub = Stub(
         skeleton=skeleton,
-        interface=Interface(names[-1]),
-        description="\n".join(words).strip() or f"Complete the function `{names[-1]}`.",
+        interface=Interface(name),
+        description="\n".join(words).strip() or f"Complete the function `{name}`.",
         docstrings=(),
         is_open=True,
-        defined=frozenset(names),
-        bound=frozenset(names),
+        defined=frozenset({name}),
+        bound=frozenset({name}),
     )
     return LanguageStub(stub, tuple(drafts))
 
 
-def _is_open(skeleton: str, code: str, language: Language) -> bool:
-    """True when the code breaks off behind a heading, or its last body is empty."""
-    code = code.rstrip()
-    if _FILLERS.search(code):
-        ends: Sequence[str] = ("",)
-    elif code.endswith("{"):
-        ends = _BRACES
-    elif language.style == "end":
-        ends = _ENDS
+def _open_function(skeleton: str, code: str, language: Language) -> str:
+    """The function whose body is missing or does nothing; empty where there is none."""
+    name = open_heading(skeleton, language)
+    if name:
+        if not code.endswith("}") and ("{" in code[-MAX_FILLER_CHARS:] and language.style != "end"):
+            ends: Sequence[str] = _BRACES
+        elif code.endswith("{"):
+            ends = _BRACES
+        else:
+            ends = _BRACKETS if is_lisp(language) else _ENDS
     else:
-        ends = _BRACKETS if _is_lisp(language) else ()
-    return any(not syntax_errors(language, skeleton + end) for end in ends)
+        filled, start = _filler(code)
+        name = open_heading(filled, language) if start >= 0 else ""
+        ends = ("",)
+    if not name or all(syntax_errors(language, skeleton + end) for end in ends):
+        return ""
+    return name
+
+
+def _filler(code: str) -> tuple[str, int]:
+    """The code in front of a body that does nothing, with an open brace where it had one."""
+    first = max(0, len(code) - MAX_FILLER_CHARS)
+    if (match := _FILLED_BRACES.search(code, first)) is not None:
+        return code[: match.start()] + "{", match.start()
+    match = _FILLED_END.search(code, first)
+    return (code[: match.start()], match.start()) if match else ("", -1)
+
+
+def _is_code(code: str, language: Language) -> bool:
+    """False where a line in it is a sentence."""
+    lines = [line for line in code.split("\n") if line.strip()]
+    if language.name == "php" and not code.lstrip().startswith("<?php"):
+        return False
+    if is_lisp(language) and not lines[0].lstrip().startswith(("(", "#")):
+        return False
+    return not any(_SENTENCE.fullmatch(line) for line in lines)
 
 
 def _examples(said: Sequence[str], language: Language) -> tuple[list[str], list[Draft]]:
@@ -99,8 +130,9 @@ def _examples(said: Sequence[str], language: Language) -> tuple[list[str], list[
             words.append(said[at])
             at += 1
             continue
-        taken = _value_lines(said, at + 1)
-        drafts.append(_draft(prompt[1], said[at : at + 1], said[at + 1 : at + 1 + taken], language))
+        below = said[at + 1 : at + 1 + _value_lines(said, at + 1)]
+        draft, taken = _draft(prompt[1], said[at], below, language)
+        drafts.append(draft)
         at += 1 + taken
     while words and re.fullmatch(r"(?i)\s*(?:examples?|示例)?\s*[:：]?\s*", words[-1]):
         words.pop()
@@ -115,13 +147,14 @@ def _value_lines(said: Sequence[str], start: int) -> int:
     return min(end - start, MAX_VALUE_LINES)
 
 
-def _draft(call: str, prompt: Sequence[str], below: Sequence[str], language: Language) -> Draft:
+def _draft(call: str, prompt: str, below: Sequence[str], language: Language) -> tuple[Draft, int]:
+    """The example of a prompt, and how many of the lines below it are its value."""
     read_call, read_value = _readers(language)
-    text = "\n".join([*prompt, *below])
+    text = "\n".join([prompt, *below[:1]])
     try:
         name, values = read_call(call)
     except LiteralError as error:
-        return Draft(text, why_not=f"its call cannot be read: {error}")
+        return Draft(text, why_not=f"its call cannot be read: {error}"), len(below[:1])
     why = "it says no result"
     # The value is the first line, or as many as it takes; what follows are words.
     for count in range(1, len(below) + 1):
@@ -131,32 +164,45 @@ def _draft(call: str, prompt: Sequence[str], below: Sequence[str], language: Lan
             why = f"its value cannot be read: {error}"
             continue
         given = ", ".join(map(repr, values))
-        return Draft(
-            "\n".join([*prompt, *below[:count]]), call=f"{name}({given})", expected=repr(value)
-        )
-    return Draft(text, why_not=why)
+        shown = "\n".join([prompt, *below[:count]])
+        return Draft(shown, call=f"{name}({given})", expected=repr(value)), count
+    return Draft(text, why_not=why), len(below[:1])
+
+
+def read_call_of(text: str, language: Language) -> tuple[str, tuple[object, ...]]:
+    """A call as the language writes it: the function's name and its values. Raises LiteralError."""
+    return _readers(language)[0](text)
+
+
+def read_value_of(text: str, language: Language) -> object:
+    """A value as the language writes it. Raises LiteralError."""
+    return _readers(language)[1](text)
 
 
 def _readers(language: Language) -> tuple[_Call, _Value]:
     if language.kind == "shell":
         return _shell_call, _shell_value
-    if _is_lisp(language):
-        return read_lisp_call, read_lisp_literal
+    if is_lisp(language):
+        return (
+            lambda text: read_lisp_call(text, language),
+            lambda text: read_lisp_literal(text, language),
+        )
     return (
         lambda text: read_literal_call(text, language),
         lambda text: read_literal(text, language),
     )
 
 
-def _is_lisp(language: Language) -> bool:
-    return language.style == "expressions" and language.line_comment.startswith(";")
+# Words of a shell that mean what they say.
+_SHELL_WORD = r"(?:[\w./,:+=@%-]+|\"(?:[^\"\\$`]|\\[^$`\n])*\"|'[^']*')+"
+_SHELL_WORDS = re.compile(rf"\s*{_SHELL_WORD}(?:\s+{_SHELL_WORD})*\s*")
 
 
 def _shell_call(text: str) -> tuple[str, tuple[object, ...]]:
     """`$(f "1 2" "3")` or `f 1 2`: every argument is a text."""
     within = re.fullmatch(r"\$\((.*)\)", text.strip(), re.DOTALL)
-    name, *arguments = _shell_words(within[1] if within else text) or [""]
-    if not re.fullmatch(r"[A-Za-z_][\w]*", name):
+    name, *arguments = _shell_words(within[1] if within else text)
+    if not re.fullmatch(r"[A-Za-z_]\w*", name):
         raise LiteralError("it is no call")
     return name, tuple(arguments)
 
@@ -168,15 +214,12 @@ def _shell_value(text: str) -> object:
         if len(words) != 1:
             raise LiteralError("it is not one text")
         return words[0]
-    if "\n" in text or text.count('"') % 2 or "$" in text:
+    if re.fullmatch(r"[\w ./,:+=@%-]*", text.strip()) is None:
         raise LiteralError("it is not one text")
     return text.strip()
 
 
 def _shell_words(text: str) -> list[str]:
-    if re.search(r"(?<!\\)[$`]", text.replace("$'", "")):
+    if len(text) > MAX_CHARS or _SHELL_WORDS.fullmatch(text) is None:
         raise LiteralError("something that the shell would replace")
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise LiteralError(f"{error}".lower()) from error
+    return shlex.split(text)

@@ -1,66 +1,38 @@
 """Reads values and calls as other languages than Python write them: `vec![1, 2]`, `(long)3`, `nil`.
 
 Takes text, gives plain values (None, bool, int, float, str, list, tuple, dict). Nothing is
-evaluated, and no language has a rule of its own besides what literals.toml tells: what may mean
-two things, and every expression that is no value, raises LiteralError.
+evaluated. What a language writes in which way stands in literals.toml; everything else, and what
+may mean two things, raises LiteralError: a value read as another one would make right code wrong.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
+from codekiln.generation.tasks.literal_tokens import LiteralError, Manner, Token, manner_of, tokens
 from codekiln.languages import Language
 
-MAX_CHARS = 10_000
-MAX_DEPTH = 60
+MAX_DEPTH = 40
 
-_TOKEN = re.compile(
-    r"""\s*(?:
-    (?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)
-    |(?P<number>(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+
-        |(?:\d[\d_]*(?:\.(?![.\w])|\.\d[\d_]*)?|\.\d[\d_]*)(?:[eE][-+]?\d+)?))
-     (?P<suffix>_?(?:[iu](?:8|16|32|64|128|size)|f32|f64)|[fFdDlLuUnNmM]{1,3})?(?!\w)
-    |(?P<name>[A-Za-z_][\w]*!?)
-    |(?P<mark>=>|->|::|[][(){}<>,:;=&*+.@$?-])
-    )""",
-    re.VERBOSE | re.DOTALL,
-)
-_WORDS: Mapping[str, object] = {
-    **dict.fromkeys(("null", "nil", "None", "undefined", "NULL", "nullptr", "nullopt")),
-    **dict.fromkeys(("Nothing", "nothing", "Null")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\", '"': '"', "'": "'", "`": "`"}
-_ESCAPES |= {"b": "\b", "f": "\f", "v": "\v", "a": "\a", "$": "$", "#": "#", "/": "/"}
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|(.))", re.S)
-_INTERPOLATED = re.compile(r"(?<!\\)[$#]")
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
-_FLOATS = frozenset({"f", "F", "d", "D", "f32", "f64", "_f32", "_f64"})
-
-
-class LiteralError(ValueError):
-    """A text that is no value, or may be more than one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One `key: value`."""
+    """One `key: value`; `is_pair` where it may also be a pair of two values."""
 
     key: object
     value: object
+    is_pair: bool = False
+
+
+class _Pairs(list[object]):
+    """Lists of two in braces, which are a map's pairs where no constructor says otherwise."""
+
+
+class _Array(list[object]):
+    """An array, which a constructor of lists may take for its values."""
 
 
 def read_literal(text: str, language: Language) -> object:
@@ -85,26 +57,29 @@ def read_literal_call(text: str, language: Language) -> tuple[str, tuple[object,
     """
     reader = _Reader(text, language)
     path = reader.path()
-    name = path[-1] if path[-1] != "call" else path[-2] if len(path) > 1 else ""
+    is_method = path[-1] == "call" and len(path) > 1
+    name = path[-2] if is_method else path[-1]
     items = reader.items("(") if reader.peek() == "(" else None
     reader.end()
-    if items is None or not re.fullmatch(r"[A-Za-z_]\w*", name):
+    if items is None or not name.isidentifier():
         raise LiteralError("it is no call")
     if any(isinstance(item, _Entry) for item in items):
         raise LiteralError("its arguments have names")
     return name, tuple(map(_certain, items))
 
 
-class _Pairs(list[object]):
-    """Lists of two in braces, which are a map's pairs where no constructor says otherwise."""
-
-
 def _certain(value: object) -> object:
     """The value. Raises LiteralError where a part of it may mean two things."""
     if isinstance(value, _Pairs):
         raise LiteralError("pairs in braces may be a map or a list")
-    if isinstance(value, list | tuple):
-        return type(value)(map(_certain, value))
+    if isinstance(value, _Entry):
+        if not value.is_pair:
+            raise LiteralError("a key where a value was expected")
+        return _certain(value.key), _certain(value.value)
+    if isinstance(value, list):
+        return [_certain(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(map(_certain, value))
     if isinstance(value, dict):
         return {_certain(key): _certain(item) for key, item in value.items()}
     return value
@@ -114,25 +89,22 @@ class _Reader:
     """Walks through the tokens of one text."""
 
     def __init__(self, text: str, language: Language) -> None:
-        self._tokens = _tokens(text)
+        self._manner: Manner = manner_of(language)
+        self._tokens = tokens(text, self._manner)
         self._at = 0
         self._depth = 0
-        self._braces_are_lists = language.name in _tables()["braces"]["lists"]
-        self._fills_texts = language.name in _tables()["texts"]["filled"]
 
     def peek(self, ahead: int = 0) -> str:
-        """The text of a token to come; empty at the end, and for a text or number."""
-        place = self._at + ahead
-        if place >= len(self._tokens) or self._tokens[place].kind not in ("mark", "name"):
-            return ""
-        return self._tokens[place].text
+        """The mark or name to come; empty at the end, and for a text or number."""
+        token = self._token(ahead)
+        return token.text if token is not None and token.kind in ("mark", "name") else ""
 
     def end(self) -> None:
         """Raises LiteralError when something is left."""
         if self.peek() == ";":
             self._at += 1
-        if self._at < len(self._tokens):
-            raise LiteralError(f"`{self._tokens[self._at].text}` is one too many")
+        if (token := self._token()) is not None:
+            raise LiteralError(f"`{token.text}` is one too many")
 
     def value(self) -> object:
         """The next value with its suffixes."""
@@ -141,69 +113,59 @@ class _Reader:
             raise LiteralError("it is nested too deeply")
         found = self._plain()
         self._depth -= 1
-        while self.peek() == "." and self.peek(1) in _tables()["suffixes"]["same"]:
+        kind = "text" if isinstance(found, str) else "list" if isinstance(found, list) else ""
+        while self.peek() == "." and self.peek(1) in self._manner.suffixes.get(kind, ()):
             self._at += 2
-            if self.peek() == "(":
-                self._take("(")
-                self._take(")")
+            self._take("(")
+            self._take(")")
         return found
 
     def _plain(self) -> object:
         token = self._next()
-        if token.kind == "text":
-            has_values = token.text[0] == "`" or (token.text[0] == '"' and self._fills_texts)
-            if has_values and _INTERPOLATED.search(token.text):
-                raise LiteralError("a text with values in it")
-            return _unquoted(token.text)
-        if token.kind == "number":
-            return _number(token)
+        if token.kind in ("text", "number"):
+            return token.value
         if token.kind == "name":
             self._at -= 1
             return self._named()
-        match token.text:
-            case "-" | "+":
-                number = self.value()
-                if isinstance(number, bool) or not isinstance(number, int | float):
-                    raise LiteralError("a sign in front of what is no number")
-                return -number if token.text == "-" else number
-            case "&" | "@":
-                return self.value()
-            case ":" if self._is_name():
-                return self._next().text
-            case "(":
-                self._at -= 1
-                return self._in_round_brackets()
-            case "[":
-                self._at -= 1
-                return self._in_square_brackets()
-            case "{":
-                self._at -= 1
-                return self._in_braces()
-            case _:
-                raise LiteralError(f"`{token.text}` begins no value")
+        if token.text in ("-", "+"):
+            number = self._next()
+            if number.kind != "number" or not isinstance(number.value, int | float):
+                raise LiteralError("a sign in front of what is no number")
+            return -number.value if token.text == "-" else number.value
+        if token.text == ":" and ":" in self._manner.marks and self._is_name():
+            # A symbol is its name.
+            return self._next().text
+        if token.text == "&" and "&" in self._manner.marks:
+            return self.value()
+        self._at -= 1
+        if token.text == "(":
+            return self._in_round_brackets()
+        if token.text == "[" and self._manner.arrays == "go":
+            return self._go_array()
+        if token.text in ("[", "{"):
+            return self._bracketed(token.text)
+        raise LiteralError(f"`{token.text}` begins no value")
 
     def _named(self) -> object:
         """A word, or a constructor and what it is given."""
-        if self.peek() == "new":
-            self._at += 1
+        is_new = self.peek() == "new"
+        self._at += is_new
+        if is_new and self.peek() == "[" and self._manner.arrays == "java":
+            return self._java_array()
         path = self.path()
         key, last = ".".join(path[-2:]), path[-1]
-        if self.peek() == "[" and path == ["map"]:
-            self._skip_go_map()
-            return _as_map(self.items("{"))
-        while self.peek() == "[" and self.peek(1) == "]":
-            # The type of an array: `new int[]{1, 2}`.
-            self._at += 2
-            last = key = "list"
+        if self._manner.arrays == "go" and path == ["map"]:
+            return self._go_map()
+        if is_new and self.peek() == "[" and self._manner.arrays == "java":
+            return self._java_array()
         opening = self.peek()
-        if opening not in _CLOSERS:
-            if last in _WORDS:
-                return _WORDS[last]
-            raise LiteralError(f"`{key}` is no value")
-        kind = _constructors().get(key) or _constructors().get(last)
-        if kind is None:
-            raise LiteralError(f"`{key}` is no constructor of a plain value")
-        return _constructed(kind, self.items(opening), opening)
+        kinds = self._manner.constructors
+        kind = kinds.get(key, "") or kinds.get(last, "")
+        if kind and opening in _CLOSERS:
+            return _constructed(kind, self.items(opening), opening)
+        if last in self._manner.words:
+            return self._manner.words[last]
+        raise LiteralError(f"`{key}` is no plain value")
 
     def path(self) -> list[str]:
         """The parts of a name, without type parameters: `Vec::<i32>::new` is Vec and new."""
@@ -213,10 +175,9 @@ class _Reader:
             if token.kind != "name":
                 raise LiteralError(f"`{token.text}` is no name")
             parts.append(token.text)
-            self._skip_type_parameters()
             if self.peek() == "::" and self.peek(1) == "<":
                 self._at += 1
-                self._skip_type_parameters()
+            self._skip_type_parameters()
             if self.peek() not in ("::", ".") or not self._is_name(1):
                 return parts
             self._at += 1
@@ -228,139 +189,150 @@ class _Reader:
         while self.peek() != closing:
             found.append(self._item(opening))
             if self.peek() != closing:
-                # Lua and MATLAB may part values by semicolons.
-                self._take(";" if self.peek() == ";" else ",")
+                self._take(self.peek() if self.peek() in self._manner.parts else ",")
         self._take(closing)
         return found
 
     def _item(self, opening: str) -> object:
-        if self._is_name() and self.peek(1) in (":", "=") and self.peek() not in _WORDS:
-            key: object = self._next().text
+        manner = self._manner
+        key: object
+        if self._is_name() and self.peek(1) in manner.names:
+            if self.peek() in manner.words:
+                raise LiteralError("a word of the language as a key")
+            key = self._next().text
             self._at += 1
             return _Entry(key, self.value())
-        if opening == "{" and self.peek() == "[":
-            keyed = self._lua_entry()
-            if keyed is not None:
-                return keyed
+        if opening == "{" and self.peek() == "[" and "[" not in manner.lists and "=" in manner.keys:
+            # Lua's `["a"] = 1`.
+            self._at += 1
+            key = self.value()
+            self._take("]")
+            self._take("=")
+            return _Entry(key, self.value())
         key = self.value()
-        if self.peek() in ("=>", "->", ":", "=", "to"):
+        if self.peek() in manner.pairs:
+            self._at += 1
+            return _Entry(key, self.value(), is_pair=True)
+        if self.peek() in manner.keys:
             self._at += 1
             return _Entry(key, self.value())
         return key
 
-    def _lua_entry(self) -> _Entry | None:
-        """`["a"] = 1`; None where the bracket opens a list."""
-        start = self._at
-        inside = self.items("[")
-        if self.peek() != "=" or len(inside) != 1:
-            self._at = start
-            return None
-        self._at += 1
-        return _Entry(inside[0], self.value())
+    def _bracketed(self, opening: str) -> object:
+        """What square brackets or braces hold, where the language has a meaning for them."""
+        manner = self._manner
+        if opening == "[" and "[" in manner.maps and self.peek(1) == ":" and self.peek(2) == "]":
+            self._at += 3
+            return {}
+        items = self.items(opening)
+        if any(isinstance(item, _Entry) and not item.is_pair for item in items):
+            if opening not in manner.maps:
+                raise LiteralError("keys where a list was expected")
+            return self._with_values(_as_map(items, opening))
+        if opening in manner.lists:
+            if manner.no_null and None in items:
+                raise LiteralError("nothing as a value of a list")
+            if manner.constructors and opening == "{" and items and all(map(_is_couple, items)):
+                return _Pairs(items)
+            return items
+        if opening in manner.maps and not items:
+            return {}
+        raise LiteralError("these brackets hold no list here")
+
+    def _with_values(self, found: dict[object, object]) -> dict[object, object]:
+        if self._manner.no_null and None in found.values():
+            raise LiteralError("nothing as a value of a map")
+        return found
 
     def _in_round_brackets(self) -> object:
         start = self._at
-        if self._skip_cast():
-            return self.value()
+        cast = self._cast()
+        if cast:
+            return _converted(cast, self.value())
         self._at = start
         items = self.items("(")
-        if any(isinstance(item, _Entry) for item in items):
-            raise LiteralError("names in round brackets")
         has_comma = self._tokens[self._at - 2].text == ","
-        return items[0] if len(items) == 1 and not has_comma else tuple(items)
+        if len(items) == 1 and not has_comma:
+            return _certain(items[0]) if isinstance(items[0], _Entry) else items[0]
+        if not self._manner.tuples or not items:
+            raise LiteralError("several values in round brackets")
+        return tuple(items)
 
-    def _skip_cast(self) -> bool:
-        """Pass over `(long)` or `(std::vector<int>)` in front of a value."""
+    def _cast(self) -> str:
+        """What kind of value the type in round brackets makes; "" where there is none."""
         self._at += 1
-        if not self._is_name() or self.peek() in _WORDS:
-            return False
         try:
-            self.path()
+            name = self.path()[-1]
         except LiteralError:
-            return False
-        if self.peek() != ")":
-            return False
+            return ""
+        if self.peek() != ")" or name not in self._manner.casts:
+            return ""
         self._at += 1
-        return self._at < len(self._tokens) and (
-            self._tokens[self._at].kind != "mark" or self.peek() in ("(", "[", "{", "-", "&")
-        )
+        return self._manner.casts[name] if self._token() is not None else ""
 
-    def _in_square_brackets(self) -> object:
-        start = self._at
-        if self._skip_go_type():
-            return _as_list(self.items("{"))
-        self._at = start
-        if self.peek(1) == ":" and self.peek(2) == "]":
-            self._at += 3
-            return {}
-        return _as_collection(self.items("["))
-
-    def _in_braces(self) -> object:
-        items = self.items("{")
-        entries = any(isinstance(item, _Entry) for item in items)
-        if entries:
-            return _as_map(items)
-        if not self._braces_are_lists:
-            if items:
-                raise LiteralError("values in braces may be a set or a list")
-            return {}
-        are_pairs = items and all(isinstance(item, list) and len(item) == 2 for item in items)
-        return _Pairs(items) if are_pairs else items
-
-    def _skip_go_type(self) -> bool:
-        """Pass over `[]int` or `[3][]string` in front of braces."""
+    def _java_array(self) -> object:
+        """`new int[][]{{1}, {2}}`, from the brackets on."""
         while self.peek() == "[":
             self._at += 1
-            if self.peek() != "]" and self._at < len(self._tokens):
-                if self._tokens[self._at].kind != "number":
-                    return False
-                self._at += 1
-            if self.peek() != "]":
-                return False
-            self._at += 1
-        if self.peek() == "*":
-            self._at += 1
-        if self.peek() == "map":
-            self._at += 1
-            self._skip_go_map()
-            return self.peek() == "{"
-        if not self._is_name():
-            return False
-        self.path()
-        return self.peek() == "{"
+            self._take("]")
+        return _Array(self._nested_braces())
 
-    def _skip_go_map(self) -> None:
-        """Pass over `[string]int`, what stands behind `map`."""
+    def _nested_braces(self) -> list[object]:
+        """Braces in which further braces are lists, too."""
+        self._take("{")
+        found: list[object] = []
+        while self.peek() != "}":
+            found.append(self._nested_braces() if self.peek() == "{" else self.value())
+            if self.peek() != "}":
+                self._take(",")
+        self._take("}")
+        return found
+
+    def _go_array(self) -> object:
+        """`[]int{1, 2}`; the length of an array is that of its values or refused."""
         self._take("[")
-        while self.peek() != "]":
-            self._next()
+        length = None if self.peek() == "]" else self._next().value
         self._take("]")
+        nested = self.peek() == "["
         while self.peek() != "{":
             self._next()
+        found = self._nested_braces() if nested else self.items("{")
+        if any(isinstance(item, _Entry) for item in found) or length not in (None, len(found)):
+            raise LiteralError("an array whose values are not all there")
+        return found
+
+    def _go_map(self) -> object:
+        """`map[string]int{"a": 1}`, behind `map`."""
+        self._take("[")
+        while self.peek() != "{":
+            self._next()
+        return _as_map(self.items("{"), "{")
 
     def _skip_type_parameters(self) -> None:
         if self.peek() != "<":
             return
         start, depth = self._at, 0
-        while self._at < len(self._tokens):
-            text = self.peek()
+        while (text := self.peek()) and text not in ("{", "}", ";"):
             depth += (text == "<") - (text == ">")
-            if not text or text in ("{", "}", ";"):
-                break
             self._at += 1
             if depth == 0:
                 return
         self._at = start
 
     def _is_name(self, ahead: int = 0) -> bool:
-        place = self._at + ahead
-        return place < len(self._tokens) and self._tokens[place].kind == "name"
+        token = self._token(ahead)
+        return token is not None and token.kind == "name"
 
-    def _next(self) -> _Token:
-        if self._at >= len(self._tokens):
+    def _token(self, ahead: int = 0) -> Token | None:
+        place = self._at + ahead
+        return self._tokens[place] if place < len(self._tokens) else None
+
+    def _next(self) -> Token:
+        token = self._token()
+        if token is None:
             raise LiteralError("it breaks off")
         self._at += 1
-        return self._tokens[self._at - 1]
+        return token
 
     def _take(self, text: str) -> None:
         token = self._next()
@@ -368,54 +340,73 @@ class _Reader:
             raise LiteralError(f"`{token.text}` where `{text}` was expected")
 
 
+def _is_couple(item: object) -> bool:
+    return isinstance(item, list) and len(item) == 2
+
+
+def _converted(kind: str, value: object) -> object:
+    """A value behind a cast, where that leaves it what it is."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == "whole" and is_number and isinstance(value, int):
+        return value
+    if kind == "real" and isinstance(value, int | float) and is_number:
+        return float(value)
+    if (kind == "text" and isinstance(value, str)) or (kind == "list" and isinstance(value, list)):
+        return value
+    raise LiteralError("a cast that changes the value")
+
+
 def _constructed(kind: str, items: list[object], opening: str) -> object:
     if kind == "map":
-        return _as_map(items)
+        return _as_map(items, opening)
+    if any(isinstance(item, _Entry) and not item.is_pair for item in items):
+        # `array("a" => 1)`, `list(a = 1)`
+        if kind != "list":
+            raise LiteralError("keys where a list was expected")
+        return _as_map(items, opening)
     if kind == "copy" and opening == "(":
         if not items:
             return []
         if len(items) != 1 or not isinstance(items[0], list):
             raise LiteralError("it may be no list of these values")
         return list(items[0])
+    if kind == "list" and len(items) == 1 and isinstance(items[0], _Array):
+        raise LiteralError("an array that may stand for its values")
     if kind in ("list", "copy"):
-        return _as_collection(items)
-    values = _as_list(items)
+        return list(items)
+    if kind == "vector":
+        return _vector(items)
     if kind == "tuple":
-        return tuple(values)
+        return tuple(items)
     if kind == "alternating":
-        if len(values) % 2:
+        if len(items) % 2:
             raise LiteralError("a key without a value")
-        return _as_map([_Entry(*pair) for pair in zip(values[::2], values[1::2], strict=True)])
-    if kind == "same":
-        if len(values) != 1:
-            raise LiteralError("it is not one value")
-        return values[0]
-    if values:
+        pairs = [_Entry(*pair) for pair in zip(items[::2], items[1::2], strict=True)]
+        return _as_map(pairs, opening)
+    if kind in ("same", "text"):
+        if len(items) != 1 or (kind == "text" and not isinstance(items[0], str)):
+            raise LiteralError("it is not one value of this kind")
+        return items[0]
+    if items:
         raise LiteralError("it is no empty value")
     return {"empty_list": [], "empty_map": {}, "empty_text": ""}.get(kind)
 
 
-def _as_collection(items: list[object]) -> object:
-    """A list, or a map where the items have keys."""
-    return _as_map(items) if any(isinstance(item, _Entry) for item in items) else items
-
-
-def _as_list(items: list[object]) -> list[object]:
-    if any(isinstance(item, _Entry) for item in items):
-        raise LiteralError("keys where a list was expected")
+def _vector(items: list[object]) -> object:
+    """Values that are put together as they are: all numbers, all texts or all truth values."""
+    kinds = {float if type(item) is int else type(item) for item in items}
+    if len(kinds) > 1 or not kinds <= {float, str, bool} or not items:
+        raise LiteralError("values that become others when they are put together")
     return items
 
 
-def _as_map(items: Sequence[object]) -> dict[object, object]:
-    """A map of entries, of pairs, or of what one list or map holds."""
-    if len(items) == 1 and isinstance(items[0], dict):
-        return items[0]
-    is_one_list = len(items) == 1 and isinstance(items[0], list)
-    if is_one_list and isinstance(items[0], list):
-        inner = items[0]
+def _as_map(items: Sequence[object], opening: str) -> dict[object, object]:
+    """A map of entries, of pairs, or of what one list or map in round brackets holds."""
+    if len(items) == 1 and opening == "(":
+        if isinstance(items[0], dict):
+            return items[0]
         # {{"a", 1}} is one pair, ({{"a", 1}}) a list of one: both are a map of one.
-        if all(isinstance(item, list | tuple | _Entry) for item in inner):
-            items = inner
+        items = items[0] if isinstance(items[0], list) else items
     found: dict[object, object] = {}
     for item in items:
         if isinstance(item, list | tuple) and len(item) == 2:
@@ -430,59 +421,3 @@ def _as_map(items: Sequence[object]) -> dict[object, object]:
             raise LiteralError("a key that comes twice")
         found[item.key] = item.value
     return found
-
-
-def _tokens(text: str) -> list[_Token]:
-    if len(text) > MAX_CHARS:
-        raise LiteralError("it is too long")
-    text, found, at = text.strip(), [], 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None or match.end() == at:
-            raise LiteralError(f"`{text[at : at + 20].strip()}` is no value")
-        kind = next(name for name in ("text", "number", "name", "mark") if match[name] is not None)
-        found.append(_Token(kind, match[kind], match["suffix"] or ""))
-        at = match.end()
-    return found
-
-
-def _number(token: _Token) -> int | float:
-    plain = token.text.replace("_", "")
-    if token.suffix in _FLOATS or re.fullmatch(r"(?!0[xX]).*[.eE].*", plain):
-        return float(plain)
-    try:
-        return int(plain, 0)
-    except ValueError:
-        # A leading zero is octal to some languages.
-        raise LiteralError(f"`{plain}` may be octal") from None
-
-
-def _unquoted(quoted: str) -> str:
-    text = _ESCAPE.sub(_escaped, quoted[1:-1])
-    try:
-        # Two escapes of UTF-16 are one character.
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-    except UnicodeDecodeError as error:
-        raise LiteralError("half of a character") from error
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = match[1] or match[2] or match[3]
-    if code:
-        if int(code, 16) > 0x10FFFF:
-            raise LiteralError("an escape that stands for no character")
-        return chr(int(code, 16))
-    if match[4] not in _ESCAPES:
-        raise LiteralError(f"the escape \\{match[4]} is not known")
-    return _ESCAPES[match[4]]
-
-
-@cache
-def _tables() -> dict[str, dict[str, list[str]]]:
-    file = resources.files("codekiln.generation.tasks") / "literals.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))
-
-
-@cache
-def _constructors() -> dict[str, str]:
-    return {name: kind for kind, names in _tables()["constructors"].items() for name in names}

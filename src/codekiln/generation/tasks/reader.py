@@ -325,16 +325,33 @@ def _stub_within(description: str) -> tuple[str, Stub | None]:
 def _language_stub_within(
     description: str, named: Language | None
 ) -> tuple[str, LanguageStub, Language] | None:
-    """The rest of a description, and the stub of another language in a code fence of it."""
-    for match in _CODE_FENCE.finditer(description):
+    """The rest of a description, and the stub of another language in a code fence of it.
+
+    Where nothing else names the language, the fence does, if it is the only one and the words
+    around it name no language: "port this to Python" shows code of another.
+    """
+    fences = list(_CODE_FENCE.finditer(description))
+    for match in fences:
         tagged = language_of_fence(match[2].strip()) if match[2].strip() else named
         if tagged is None or (named is not None and tagged.name != named.name):
             continue
+        around = description[: match.start()] + description[match.end() :]
+        if named is None and (len(fences) > 1 or _speaks_of_another(around, tagged)):
+            continue
         found = read_language_stub(match[3], tagged)
         if found is not None:
-            rest = description[: match.start()] + description[match.end() :]
-            return rest.strip(), found, tagged
+            return around.strip(), found, tagged
     return None
+
+
+def _speaks_of_another(text: str, language: Language) -> bool:
+    """True when words name Python, a function of their own, or a language that is not this one."""
+    if re.search(r"(?<![A-Za-z])python(?![A-Za-z])", text, re.IGNORECASE):
+        return True
+    other = language_named(text)
+    return (other is not None and other.name != language.name) or bool(
+        named_in_text(text).entry_point
+    )
 
 
 def _without_outer_fence(text: str) -> str:

@@ -6,10 +6,14 @@ cache, by the texts and the tools that it was made of, and later builds are show
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import re
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,9 +25,11 @@ from codekiln.sandbox import Isolation, Limits, Program
 from codekiln.sandbox.types import MIB
 
 BUILD_S = 120.0
+KEPT_DAYS = 30
 _FILE_BYTES = 512 * MIB
 # One at a time: candidates are looked at side by side, and all want the same.
 _LOCK = threading.Lock()
+_USED: set[Path] = set()
 
 
 def warm_folder(
@@ -36,10 +42,21 @@ def warm_folder(
     """
     if not recipe.warm:
         return ""
-    folder = load_settings().cache_dir / "warm" / f"{recipe.language}-{_key(recipe, values)}"
+    # The sandbox shows folders by where they really are.
+    parent = load_settings().cache_dir.resolve() / "warm"
+    if re.search(r"""[:"'$`\\\n]""", str(parent)):
+        raise SandboxError(
+            f"compilers cannot be given files in {parent}, for the signs in its name",
+            "Set CODEKILN_CACHE to another folder",
+        )
+    folder = parent / f"{recipe.language}-{_key(recipe, values)}"
     with _LOCK:
         if not folder.is_dir():
             _build(folder, recipe, isolation, values, shown)
+        elif folder not in _USED:
+            _USED.add(folder)
+            with contextlib.suppress(OSError):
+                os.utime(folder)
     return str(folder)
 
 
@@ -47,8 +64,12 @@ def _key(recipe: Recipe, values: Mapping[str, str]) -> str:
     parts = [*recipe.warm, *recipe.warm_products, *sorted(map(str, recipe.warm_files.items()))]
     parts += [f"{name}={value}" for name, value in sorted(values.items())]
     for name, *_ in recipe.tools:
-        path = Path(shutil.which(name) or name).resolve()
-        parts.append(f"{path} {path.stat().st_mtime_ns if path.exists() else ''}")
+        # What is on the path may be a proxy; then the tool itself is where it says.
+        for path in (
+            Path(shutil.which(name) or name).resolve(),
+            Path(values.get("HOST", ""), "bin", name),
+        ):
+            parts.append(f"{path} {path.stat().st_mtime_ns if path.exists() else ''}")
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -85,13 +106,22 @@ def _build(
             f"{said[-300:] or 'it says nothing'}",
             f"It needs {recipe.needs}",
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Of another version of the tools, or of codekiln.
-    for old in folder.parent.glob(f"{recipe.language}-*"):
-        shutil.rmtree(old, ignore_errors=True)
-    beside = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
-        for name, data in result.collected.items():
+        _keep(folder, result.collected)
+    except OSError as error:
+        raise SandboxError(
+            f"{folder.parent} cannot be written: {error.strerror or error}",
+            "Set CODEKILN_CACHE to a folder that can",
+        ) from error
+
+
+def _keep(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files beside the folder, then rename. Raises OSError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_old(folder.parent)
+    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix="new-"))
+    try:
+        for name, data in files.items():
             (beside / name).parent.mkdir(parents=True, exist_ok=True)
             (beside / name).write_bytes(data)
         beside.chmod(0o755)
@@ -102,3 +132,11 @@ def _build(
             raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _remove_old(parent: Path) -> None:
+    """Remove what nobody used for long: other versions, and what broken builds left over."""
+    for path in parent.iterdir():
+        days = (time.time() - path.stat().st_mtime) / 86_400
+        if days > KEPT_DAYS:
+            shutil.rmtree(path, ignore_errors=True)
