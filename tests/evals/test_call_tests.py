@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from codekiln.core import Verdict
-from codekiln.evals.scoring.call_tests import missing_for_calls, read_call_tests, score_calls
+from codekiln.evals.scoring.call_tests import read_call_tests, score_calls
 from codekiln.evals.scoring.hidden import CallTests
+from codekiln.languages.recipes import recipe_of
 from codekiln.sandbox import open_isolation
+from codekiln.verify.toolchains import missing_tools
 
 # Prompt and tests as MultiPL-E writes them; then a right, a wrong, a broken and a leaving answer.
 PROBLEMS = {
@@ -117,7 +119,7 @@ def test_assertions_are_read_as_calls(language: str) -> None:
 @pytest.mark.parametrize("language", sorted(PROBLEMS))
 def test_answers_get_the_right_verdict(language: str) -> None:
     isolation = open_isolation()
-    if missing := missing_for_calls(language, isolation):
+    if missing := missing_tools(recipe_of(language), isolation):
         pytest.skip(missing)
     tests = calls_of(language)
     verdicts = [
@@ -136,7 +138,7 @@ def test_an_assertion_that_cannot_be_read_leaves_the_problem_out() -> None:
 
 def test_a_failure_does_not_tell_what_was_expected() -> None:
     isolation = open_isolation()
-    if missing := missing_for_calls("lua", isolation):
+    if missing := missing_tools(recipe_of("lua"), isolation):
         pytest.skip(missing)
     score = score_calls(PROBLEMS["lua"][3], calls_of("lua"), isolation, speed=4.0)
     # 2 + 2 is 2 * 2.

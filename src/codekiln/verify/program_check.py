@@ -27,7 +27,7 @@ from codekiln.verify.values import canonical, one_line, show
 from codekiln.verify.varied_inputs import varied_sessions
 
 NAME = "programs"
-_TROUBLES = {
+TROUBLES = {
     "syntax": Verdict.SYNTAX_ERROR,
     "compile": Verdict.TYPE_ERROR,
     "load": Verdict.RUNTIME_ERROR,
@@ -112,6 +112,11 @@ class ProgramCheck:
             detail=detail,
             seconds=time.monotonic() - started,
         )
+
+
+def failure_of(case: CaseResult) -> Verdict:
+    """What a call that gave no value is called."""
+    return _VERDICTS[_KINDS[case.kind]]
 
 
 def result_of(case: CaseResult, recipe: Recipe) -> object:
@@ -213,7 +218,7 @@ def _verdict(
     if missing:
         return Verdict.UNVERIFIED, missing
     if program.trouble:
-        return _TROUBLES[program.trouble], program.why
+        return TROUBLES[program.trouble], program.why
     failures = [run for run in runs if run.outcome in _VERDICTS]
     if failures:
         return _VERDICTS[failures[0].outcome], f"{failures[0].call} did not pass"

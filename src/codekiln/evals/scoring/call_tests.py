@@ -17,32 +17,20 @@ from functools import cache
 from typing import Any
 
 from codekiln.core import Verdict
-from codekiln.evals.scoring.hidden import CallTests, Score
+from codekiln.evals.scoring.hidden import CallTests, Score, shortened
 from codekiln.generation.tasks.language_stub import read_call_of, read_value_of
 from codekiln.generation.tasks.literal_tokens import LiteralError
 from codekiln.languages import get_language
 from codekiln.languages.headings import open_heading
 from codekiln.languages.recipes import Recipe, recipe_of
 from codekiln.sandbox import Isolation
-from codekiln.verify.program_check import result_of
+from codekiln.verify.program_check import TROUBLES, failure_of, result_of
 from codekiln.verify.programs.comparison import same
 from codekiln.verify.programs.neutral import NeutralCall
 from codekiln.verify.programs.runner import CaseResult, run_cases
-from codekiln.verify.toolchains import missing_tools, toolchain_folder
+from codekiln.verify.toolchains import toolchain_folder
 
 CALL_S = 5.0
-_TROUBLES = {
-    "syntax": Verdict.SYNTAX_ERROR,
-    "compile": Verdict.TYPE_ERROR,
-    "load": Verdict.RUNTIME_ERROR,
-    "limit": Verdict.TIMEOUT,
-}
-_KINDS = {
-    "timeout": Verdict.TIMEOUT,
-    "out_of_memory": Verdict.OUT_OF_MEMORY,
-    "died": Verdict.RUNTIME_ERROR,
-    "raised": Verdict.RUNTIME_ERROR,
-}
 
 
 def read_call_tests(language: str, prompt: str, tests: str) -> CallTests | None:
@@ -78,19 +66,14 @@ def score_calls(code: str, tests: CallTests, isolation: Isolation, *, speed: flo
         folder=toolchain_folder(recipe),
     )
     if run.trouble:
-        return Score(_TROUBLES[run.trouble], _short(run.why), 0)
+        return Score(TROUBLES[run.trouble], shortened(run.why), 0)
     for number, (case, (_, expected)) in enumerate(zip(run.cases, tests.calls, strict=True)):
         if case.kind != "value":
             said = f"{case.name}: {case.why}" if case.name else case.why
-            return Score(_KINDS[case.kind], _short(said), number)
+            return Score(failure_of(case), shortened(said), number)
         if not _is_right(case, expected, recipe, tests.within):
             return Score(Verdict.WRONG_OUTPUT, f"assertion {number + 1} fails", number)
     return Score(Verdict.PASSED)
-
-
-def missing_for_calls(language: str, isolation: Isolation) -> str:
-    """Empty where programs of the language can be run here, else what they need."""
-    return missing_tools(recipe_of(language), isolation)
 
 
 def _read(inner: str, between: str, language: str) -> tuple[NeutralCall, object] | None:
@@ -122,11 +105,6 @@ def _is_near(value: object, expected: object, within: float) -> bool:
     if isinstance(value, int | float) and isinstance(expected, int | float):
         return abs(value - expected) <= within
     return value == expected
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 200 else line[:199] + "…"
 
 
 @cache

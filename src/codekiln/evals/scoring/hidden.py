@@ -10,6 +10,7 @@ from codekiln.core import Verdict
 from codekiln.verify.programs.neutral import NeutralCall
 from codekiln.verify.sandboxed_calls import Step
 
+MAX_DETAIL_CHARS = 200
 Comparer = Callable[[object, object, tuple[object, ...]], bool]
 
 
@@ -100,3 +101,9 @@ class Score:
     case: int = -1
     cpu_s: float = 0.0
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+def shortened(text: str) -> str:
+    """One line of a detail."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_DETAIL_CHARS else line[: MAX_DETAIL_CHARS - 1] + "…"

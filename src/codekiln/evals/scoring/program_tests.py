@@ -18,12 +18,11 @@ from typing import Any
 from codekiln.core import Verdict
 from codekiln.core.errors import CodekilnError
 from codekiln.evals.scoring.assembly import assemble, last_function
-from codekiln.evals.scoring.hidden import ProgramTests, Score
+from codekiln.evals.scoring.hidden import ProgramTests, Score, shortened
 from codekiln.evals.scoring.toolchains import Toolchain, toolchain
 from codekiln.languages import get_language
 from codekiln.sandbox import Isolation, RunResult, open_isolation
 
-MAX_DETAIL_CHARS = 200
 _PROBE_SPEED = 4.0
 _LIMITS = {
     "cpu_limit": (Verdict.TIMEOUT, "takes too much processor time"),
@@ -105,7 +104,7 @@ def _not_compiled(result: RunResult, chain: Toolchain, space: str) -> Score:
     if first.startswith(chain.unseen):
         first = "the tests do not compile with it"
     verdict = Verdict.SYNTAX_ERROR if syntax else Verdict.TYPE_ERROR
-    return Score(verdict, _short(first or "it does not compile"), cpu_s=result.cpu_s)
+    return Score(verdict, shortened(first or "it does not compile"), cpu_s=result.cpu_s)
 
 
 def _judge(result: RunResult, chain: Toolchain, token: str, cpu_s: float) -> Score:
@@ -129,8 +128,8 @@ def _judge(result: RunResult, chain: Toolchain, token: str, cpu_s: float) -> Sco
     if verdict is Verdict.WRONG_OUTPUT:
         number = re.fullmatch(r"assertion (\d+)", detail)
         case = int(number[1]) - 1 if number else 0
-        return Score(verdict, _short(detail and f"{detail} fails") or "fails", case, cpu_s)
-    return Score(verdict, _short(detail or _last_words(result, stderr)), 0, cpu_s)
+        return Score(verdict, shortened(detail and f"{detail} fails") or "fails", case, cpu_s)
+    return Score(verdict, shortened(detail or _last_words(result, stderr)), 0, cpu_s)
 
 
 def _last_words(result: RunResult, stderr: str) -> str:
@@ -141,8 +140,3 @@ def _last_words(result: RunResult, stderr: str) -> str:
     )
     said = [line.strip() for line in stderr.splitlines() if line.strip()]
     return f"{how}: {said[0]}" if said else how
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_DETAIL_CHARS else line[: MAX_DETAIL_CHARS - 1] + "…"

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from codekiln.core import Verdict
 from codekiln.core.errors import CodekilnError, UsageError
 from codekiln.evals.datasets import find_suite
-from codekiln.evals.scoring.call_tests import missing_for_calls, score_calls
+from codekiln.evals.scoring.call_tests import score_calls
 from codekiln.evals.scoring.hidden import (
     CallTests,
     HiddenProblem,
@@ -32,7 +32,9 @@ from codekiln.evals.scoring.program_tests import missing_toolchain, score_progra
 from codekiln.evals.scoring.python_tests import Prepared, prepare, score
 from codekiln.evals.scoring.readers import load
 from codekiln.evals.scoring.speed import slowness
+from codekiln.languages.recipes import recipe_of
 from codekiln.sandbox import open_isolation
+from codekiln.verify.toolchains import missing_tools
 
 WORKERS = 2
 Request = dict[str, Any]
@@ -56,7 +58,7 @@ class Scorer:
         if any(isinstance(problem.tests, ProgramTests) for problem in loaded.problems):
             missing = missing_toolchain(loaded.language)
         elif any(isinstance(problem.tests, CallTests) for problem in loaded.problems):
-            missing = missing_for_calls(loaded.language, self._isolation)
+            missing = missing_tools(recipe_of(loaded.language), self._isolation)
         if missing:
             raise UsageError(f"{suite} in {loaded.language} cannot be scored here: {missing}")
         self._problems = {problem.id: problem for problem in loaded.problems}

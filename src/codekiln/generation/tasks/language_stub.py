@@ -84,13 +84,11 @@ def read_language_stub(text: str, language: Language) -> LanguageStub | None:
 def _open_function(skeleton: str, code: str, language: Language) -> str:
     """The function whose body is missing or does nothing; empty where there is none."""
     name = open_heading(skeleton, language)
-    if name:
-        if not code.endswith("}") and ("{" in code[-MAX_FILLER_CHARS:] and language.style != "end"):
-            ends: Sequence[str] = _BRACES
-        elif code.endswith("{"):
-            ends = _BRACES
-        else:
-            ends = _BRACKETS if is_lisp(language) else _ENDS
+    if name and is_lisp(language):
+        ends: Sequence[str] = _BRACKETS
+    elif name:
+        # Shells have both.
+        ends = _ENDS if language.style == "end" and not code.endswith("{") else _BRACES
     else:
         filled, start = _filler(code)
         name = open_heading(filled, language) if start >= 0 else ""

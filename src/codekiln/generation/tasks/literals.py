@@ -7,32 +7,22 @@ may mean two things, raises LiteralError: a value read as another one would make
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from codekiln.generation.tasks.literal_tokens import LiteralError, Manner, Token, manner_of, tokens
+from codekiln.generation.tasks.literal_values import (
+    Array,
+    Entry,
+    Pairs,
+    as_map,
+    certain,
+    constructed,
+    converted,
+    is_couple,
+)
 from codekiln.languages import Language
 
 MAX_DEPTH = 40
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One `key: value`; `is_pair` where it may also be a pair of two values."""
-
-    key: object
-    value: object
-    is_pair: bool = False
-
-
-class _Pairs(list[object]):
-    """Lists of two in braces, which are a map's pairs where no constructor says otherwise."""
-
-
-class _Array(list[object]):
-    """An array, which a constructor of lists may take for its values."""
 
 
 def read_literal(text: str, language: Language) -> object:
@@ -45,7 +35,7 @@ def read_literal(text: str, language: Language) -> object:
     reader = _Reader(text, language)
     value = reader.value()
     reader.end()
-    return _certain(value)
+    return certain(value)
 
 
 def read_literal_call(text: str, language: Language) -> tuple[str, tuple[object, ...]]:
@@ -63,26 +53,9 @@ def read_literal_call(text: str, language: Language) -> tuple[str, tuple[object,
     reader.end()
     if items is None or not name.isidentifier():
         raise LiteralError("it is no call")
-    if any(isinstance(item, _Entry) for item in items):
+    if any(isinstance(item, Entry) for item in items):
         raise LiteralError("its arguments have names")
-    return name, tuple(map(_certain, items))
-
-
-def _certain(value: object) -> object:
-    """The value. Raises LiteralError where a part of it may mean two things."""
-    if isinstance(value, _Pairs):
-        raise LiteralError("pairs in braces may be a map or a list")
-    if isinstance(value, _Entry):
-        if not value.is_pair:
-            raise LiteralError("a key where a value was expected")
-        return _certain(value.key), _certain(value.value)
-    if isinstance(value, list):
-        return [_certain(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(map(_certain, value))
-    if isinstance(value, dict):
-        return {_certain(key): _certain(item) for key, item in value.items()}
-    return value
+    return name, tuple(map(certain, items))
 
 
 class _Reader:
@@ -162,7 +135,7 @@ class _Reader:
         kinds = self._manner.constructors
         kind = kinds.get(key, "") or kinds.get(last, "")
         if kind and opening in _CLOSERS:
-            return _constructed(kind, self.items(opening), opening)
+            return constructed(kind, self.items(opening), opening)
         if last in self._manner.words:
             return self._manner.words[last]
         raise LiteralError(f"`{key}` is no plain value")
@@ -201,21 +174,21 @@ class _Reader:
                 raise LiteralError("a word of the language as a key")
             key = self._next().text
             self._at += 1
-            return _Entry(key, self.value())
+            return Entry(key, self.value())
         if opening == "{" and self.peek() == "[" and "[" not in manner.lists and "=" in manner.keys:
             # Lua's `["a"] = 1`.
             self._at += 1
             key = self.value()
             self._take("]")
             self._take("=")
-            return _Entry(key, self.value())
+            return Entry(key, self.value())
         key = self.value()
         if self.peek() in manner.pairs:
             self._at += 1
-            return _Entry(key, self.value(), is_pair=True)
+            return Entry(key, self.value(), is_pair=True)
         if self.peek() in manner.keys:
             self._at += 1
-            return _Entry(key, self.value())
+            return Entry(key, self.value())
         return key
 
     def _bracketed(self, opening: str) -> object:
@@ -225,15 +198,15 @@ class _Reader:
             self._at += 3
             return {}
         items = self.items(opening)
-        if any(isinstance(item, _Entry) and not item.is_pair for item in items):
+        if any(isinstance(item, Entry) and not item.is_pair for item in items):
             if opening not in manner.maps:
                 raise LiteralError("keys where a list was expected")
-            return self._with_values(_as_map(items, opening))
+            return self._with_values(as_map(items, opening))
         if opening in manner.lists:
             if manner.no_null and None in items:
                 raise LiteralError("nothing as a value of a list")
-            if manner.constructors and opening == "{" and items and all(map(_is_couple, items)):
-                return _Pairs(items)
+            if manner.constructors and opening == "{" and items and all(map(is_couple, items)):
+                return Pairs(items)
             return items
         if opening in manner.maps and not items:
             return {}
@@ -248,12 +221,12 @@ class _Reader:
         start = self._at
         cast = self._cast()
         if cast:
-            return _converted(cast, self.value())
+            return converted(cast, self.value())
         self._at = start
         items = self.items("(")
         has_comma = self._tokens[self._at - 2].text == ","
         if len(items) == 1 and not has_comma:
-            return _certain(items[0]) if isinstance(items[0], _Entry) else items[0]
+            return certain(items[0]) if isinstance(items[0], Entry) else items[0]
         if not self._manner.tuples or not items:
             raise LiteralError("several values in round brackets")
         return tuple(items)
@@ -275,7 +248,7 @@ class _Reader:
         while self.peek() == "[":
             self._at += 1
             self._take("]")
-        return _Array(self._nested_braces())
+        return Array(self._nested_braces())
 
     def _nested_braces(self) -> list[object]:
         """Braces in which further braces are lists, too."""
@@ -297,7 +270,7 @@ class _Reader:
         while self.peek() != "{":
             self._next()
         found = self._nested_braces() if nested else self.items("{")
-        if any(isinstance(item, _Entry) for item in found) or length not in (None, len(found)):
+        if any(isinstance(item, Entry) for item in found) or length not in (None, len(found)):
             raise LiteralError("an array whose values are not all there")
         return found
 
@@ -306,7 +279,7 @@ class _Reader:
         self._take("[")
         while self.peek() != "{":
             self._next()
-        return _as_map(self.items("{"), "{")
+        return as_map(self.items("{"), "{")
 
     def _skip_type_parameters(self) -> None:
         if self.peek() != "<":
@@ -338,86 +311,3 @@ class _Reader:
         token = self._next()
         if token.kind != "mark" or token.text != text:
             raise LiteralError(f"`{token.text}` where `{text}` was expected")
-
-
-def _is_couple(item: object) -> bool:
-    return isinstance(item, list) and len(item) == 2
-
-
-def _converted(kind: str, value: object) -> object:
-    """A value behind a cast, where that leaves it what it is."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind == "whole" and is_number and isinstance(value, int):
-        return value
-    if kind == "real" and isinstance(value, int | float) and is_number:
-        return float(value)
-    if (kind == "text" and isinstance(value, str)) or (kind == "list" and isinstance(value, list)):
-        return value
-    raise LiteralError("a cast that changes the value")
-
-
-def _constructed(kind: str, items: list[object], opening: str) -> object:
-    if kind == "map":
-        return _as_map(items, opening)
-    if any(isinstance(item, _Entry) and not item.is_pair for item in items):
-        # `array("a" => 1)`, `list(a = 1)`
-        if kind != "list":
-            raise LiteralError("keys where a list was expected")
-        return _as_map(items, opening)
-    if kind == "copy" and opening == "(":
-        if not items:
-            return []
-        if len(items) != 1 or not isinstance(items[0], list):
-            raise LiteralError("it may be no list of these values")
-        return list(items[0])
-    if kind == "list" and len(items) == 1 and isinstance(items[0], _Array):
-        raise LiteralError("an array that may stand for its values")
-    if kind in ("list", "copy"):
-        return list(items)
-    if kind == "vector":
-        return _vector(items)
-    if kind == "tuple":
-        return tuple(items)
-    if kind == "alternating":
-        if len(items) % 2:
-            raise LiteralError("a key without a value")
-        pairs = [_Entry(*pair) for pair in zip(items[::2], items[1::2], strict=True)]
-        return _as_map(pairs, opening)
-    if kind in ("same", "text"):
-        if len(items) != 1 or (kind == "text" and not isinstance(items[0], str)):
-            raise LiteralError("it is not one value of this kind")
-        return items[0]
-    if items:
-        raise LiteralError("it is no empty value")
-    return {"empty_list": [], "empty_map": {}, "empty_text": ""}.get(kind)
-
-
-def _vector(items: list[object]) -> object:
-    """Values that are put together as they are: all numbers, all texts or all truth values."""
-    kinds = {float if type(item) is int else type(item) for item in items}
-    if len(kinds) > 1 or not kinds <= {float, str, bool} or not items:
-        raise LiteralError("values that become others when they are put together")
-    return items
-
-
-def _as_map(items: Sequence[object], opening: str) -> dict[object, object]:
-    """A map of entries, of pairs, or of what one list or map in round brackets holds."""
-    if len(items) == 1 and opening == "(":
-        if isinstance(items[0], dict):
-            return items[0]
-        # {{"a", 1}} is one pair, ({{"a", 1}}) a list of one: both are a map of one.
-        items = items[0] if isinstance(items[0], list) else items
-    found: dict[object, object] = {}
-    for item in items:
-        if isinstance(item, list | tuple) and len(item) == 2:
-            item = _Entry(*item)
-        if not isinstance(item, _Entry):
-            raise LiteralError("a map with what is no pair")
-        try:
-            is_new = item.key not in found
-        except TypeError as error:
-            raise LiteralError("a key that is no plain value") from error
-        if not is_new:
-            raise LiteralError("a key that comes twice")
-        found[item.key] = item.value
-    return found
