@@ -77,17 +77,16 @@ def score_calls(code: str, tests: CallTests, isolation: Isolation, *, speed: flo
 
 
 def _read(inner: str, between: str, language: str) -> tuple[NeutralCall, object] | None:
-    """The call and the value, where there is one way to read both."""
+    """The call and the value. No part of a call is a call, so there is one way to read both."""
     known = get_language(language)
-    found: list[tuple[NeutralCall, object]] = []
     for match in re.finditer(re.escape(between), inner):
         call, value = inner[: match.start()], inner[match.end() :]
         try:
             name, values = read_call_of(call.replace("$candidate->(", "candidate("), known)
-            found.append((NeutralCall(name, values), read_value_of(value, known)))
+            return NeutralCall(name, values), read_value_of(value, known)
         except LiteralError:
             continue
-    return found[0] if len(found) == 1 else None
+    return None
 
 
 def _is_right(case: CaseResult, expected: object, recipe: Recipe, within: float) -> bool:

@@ -137,6 +137,7 @@ def _keep(folder: Path, files: Mapping[str, bytes]) -> None:
 def _remove_old(parent: Path) -> None:
     """Remove what nobody used for long: other versions, and what broken builds left over."""
     for path in parent.iterdir():
-        days = (time.time() - path.stat().st_mtime) / 86_400
-        if days > KEPT_DAYS:
-            shutil.rmtree(path, ignore_errors=True)
+        # Another process may be doing the same.
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > KEPT_DAYS * 86_400:
+                shutil.rmtree(path)
